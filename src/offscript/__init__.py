@@ -1,0 +1,1 @@
+"""offscript tells you when a system goes off script."""

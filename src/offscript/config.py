@@ -1,0 +1,53 @@
+"""Every number of offscript, each with its reason; the paper's section where the paper fixes it, else "ours"."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Config(BaseSettings):
+    """The settings of one model; unknown names are errors.
+
+    Read from keyword arguments, then `OFFSCRIPT_*` environment variables, then a TOML file given by `--config`.
+
+    >>> Config(history=5).history
+    5
+    """
+
+    model_config = SettingsConfigDict(env_prefix="OFFSCRIPT_", extra="forbid", frozen=True)
+
+    # Reading (ours)
+    max_line_bytes: int = Field(1 << 20, ge=256, description="Longer lines are cut here and counted: 1 MiB holds any "
+                                "real record, and bounds memory when a newline is missing.")  # fmt: skip
+    max_expansion: int = Field(2_000, ge=1, description="Decompressed bytes allowed per compressed byte (above the "
+                               "first 64 MiB): real logs reach about 200, a bomb thousands.")  # fmt: skip
+    sample_lines: int = Field(20_000, ge=10, description="Lines looked at to find header and session key: the session "
+                              "key settles within a few thousand, 20,000 leaves room for quiet starts.")  # fmt: skip
+
+    # Parsing (Spell, ICDM 2016)
+    tau: float = Field(0.5, gt=0, le=1, description="Share of a message's constants that must be common with a "
+                       "template to join it: half, as the paper's default |s|/2.")  # fmt: skip
+    max_templates: int = Field(10_000, ge=1, description="Cap on templates: the largest public log set has 1,241; a "
+                               "log that passes this is not made of print statements: warned about.")  # fmt: skip
+
+    # Sessions (ours)
+    session: str | None = Field(None, description="Session key: None discovers it, 'none' is one stream per source, "
+                                "else a regular expression whose first group (or whole match) is the id.")  # fmt: skip
+    max_open_sessions: int = Field(100_000, ge=1, description="Open sessions held at once, about 1 kB each; above it "
+                                   "the idlest are closed unjudged and counted.")  # fmt: skip
+
+    # Log-key model (CCS 2017 section 5.1.2 for h, g, L, alpha)
+    history: int = Field(10, ge=1, le=64, description="h: keys of history.")
+    candidates: int = Field(9, ge=1, description="g: candidates that count as normal under the top-g rule.")
+    layers: int = Field(2, ge=1, le=8, description="L: stacked LSTM layers.")
+    hidden: int = Field(64, ge=1, le=1024, description="alpha: LSTM units in a layer.")
+    rule: Literal["likelihood", "top-g"] = Field("likelihood", description="How a key is judged; likelihood is "
+                                                 "calibrated to a promised false-alarm share.")  # fmt: skip
+    false_alarms: float = Field(1e-3, gt=0, lt=1, description="Share of normal sessions that may be flagged: one in a "
+                                "thousand is a few a day on a busy service.")  # fmt: skip
+    false_alarms_per_entry: float = Field(1e-4, gt=0, lt=1, description="The same for a log without sessions, per "
+                                          "entry: one in ten thousand.")  # fmt: skip
+    seed: int = Field(0, ge=0, description="Seed of every random choice of the training.")

@@ -1,0 +1,1 @@
+"""Evaluation: labels, metrics, the demonstration."""

@@ -1,0 +1,1 @@
+"""The models: log keys, and their calibration."""

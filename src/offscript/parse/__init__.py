@@ -1,0 +1,1 @@
+"""Reading: from bytes to entries (header, Spell, sessions)."""

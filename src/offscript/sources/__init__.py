@@ -1,0 +1,1 @@
+"""Sources: files, standard input, following a growing file."""
