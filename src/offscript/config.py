@@ -44,6 +44,19 @@ class Config(BaseSettings):
     candidates: int = Field(9, ge=1, description="g: candidates that count as normal under the top-g rule.")
     layers: int = Field(2, ge=1, le=8, description="L: stacked LSTM layers.")
     hidden: int = Field(64, ge=1, le=1024, description="alpha: LSTM units in a layer.")
+    folds: int = Field(5, ge=2, le=20, description="Networks, each trained without one fold of the sessions and "
+                       "calibrated on it: five leave each 80% to learn from.")  # fmt: skip
+    training_steps: int = Field(400, ge=1, description="Optimiser steps of each network (rounded up to 25): the loss "
+                                "of HDFS is at its floor by then.")  # fmt: skip
+    batch_size: int = Field(256, ge=16, le=8192, description="Pairs in a step: large enough to fill two cores.")
+    learning_rate: float = Field(1e-2, gt=0, le=1, description="Peak rate of Adam: the largest that falls smoothly "
+                                 "on HDFS.")  # fmt: skip
+    count_power: float = Field(0.0, ge=0, le=1, description="A distinct pair seen in c sessions weighs c to this "
+                               "power: 0 is equal weight, 1 the raw counts.")  # fmt: skip
+    floor_probability: float = Field(1e-4, gt=0, lt=0.1, description="Probabilities below this are all the same: what "
+                                     "a network says of candidates it never met is chance.")  # fmt: skip
+    max_training_entries: int = Field(5_000_000, ge=1, description="Entries kept to learn from and to replay later, "
+                                      "20 MB of model; beyond it the latest sessions, else a sample.")  # fmt: skip
     rule: Literal["likelihood", "top-g"] = Field("likelihood", description="How a key is judged; likelihood is "
                                                  "calibrated to a promised false-alarm share.")  # fmt: skip
     false_alarms: float = Field(1e-3, gt=0, lt=1, description="Share of normal sessions that may be flagged: one in a "

@@ -1,0 +1,347 @@
+"""The command line: one function a verb; formatting and exit codes only.
+
+Exit codes: 0 nothing found (or no question asked), 1 anomalies found (with --exit-code), 2 usage or input error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from offscript import __version__
+from offscript.config import Config
+from offscript.console import Output, chosen, emit, print_rows, progress_bar, quiet_broken_pipe, say, settings, show
+from offscript.detector import Detector, detect
+from offscript.entries import Entry, Fields, Line, Verdict
+from offscript.errors import OffscriptError, UsageError
+from offscript.journal import Journal, record_of
+from offscript.model import Model, journal_path, load
+from offscript.parse.header import Header, header_from_options
+from offscript.parse.learn import entries, learn
+from offscript.parse.records import Reader
+from offscript.render import VERDICT_COLUMNS, clock, csv_row, explained, json_line, place, table, verdict_csv, verdict_groups  # fmt: skip
+from offscript.sources import Reading, follow, read
+
+GROUPS_SHOWN = 100  # rows of a table on a terminal; more are not read there, and every verdict is in the JSON lines
+JOURNAL_BATCH = 1000  # verdicts written to the journal at once when a whole file is judged
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Reads raw logs, learns what is normal, and says when a system goes off script.")  # fmt: skip
+
+Logs = Annotated[list[str], typer.Argument(metavar="LOG...", help="Files, folders, globs, or - for standard input.")]
+ModelDir = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder made by `offscript fit`.")]
+Form = Annotated[Output | None, typer.Option("--output", help="Default: a table on a terminal, JSON lines on a pipe.")]
+SessionKeyOption = Annotated[str | None, typer.Option("--session", metavar="REGEX", help="What names a session: a pattern whose group 1 (or match) is the id, or 'none'. Default: discovered.")]  # fmt: skip
+HeaderOption = Annotated[str | None, typer.Option("--header", metavar="REGEX", help="Pattern with named groups time, level, message, ... Default: detected.")]  # fmt: skip
+TimeOption = Annotated[str | None, typer.Option("--time-format", metavar="FORMAT", help="strptime format of the stamp at the start of a line. Default: detected.")]  # fmt: skip
+AlarmsOption = Annotated[float | None, typer.Option("--false-alarms", help="Share of normal sessions that may be flagged. Default: 0.001.")]  # fmt: skip
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the training. Default: 0.")]
+ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML (see docs/reference).")]  # fmt: skip
+CompleteOption = Annotated[bool, typer.Option("--complete", help="The input is all there is: close every session at its end.")]  # fmt: skip
+ExitOption = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when anomalies are found.")]
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Print the version when asked to."""
+    if show_version:
+        emit(f"offscript {__version__}")
+        raise typer.Exit(0)
+    if context.invoked_subcommand is None:
+        emit(context.get_help())
+
+
+@app.command("fit")
+def fit_verb(
+    logs: Logs,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="The folder to write.")],
+    session: SessionKeyOption = None,
+    header: HeaderOption = None,
+    time_format: TimeOption = None,
+    false_alarms: AlarmsOption = None,
+    seed: SeedOption = None,
+    config: ConfigOption = None,
+    note: Annotated[str, typer.Option("--note", help="A word on this version, kept with it.")] = "",
+) -> None:
+    """Learn a model from the logs of normal operation; print what was found and what can be promised."""
+    chosen_settings = settings(config, session=session, false_alarms=false_alarms, seed=seed)
+    reading = read(*logs, config=chosen_settings)
+    model = _fit(reading, chosen_settings, header_from_options(time_format, header))
+    model = model.save(out, note=note)
+    for finding in (*reading.report.findings(), *model.facts["findings"]):
+        say(finding)
+    say(f"model {out}, version {model.version}, lineage {model.lineage}")
+
+
+@app.command("detect")
+def detect_verb(
+    model: ModelDir,
+    logs: Logs,
+    output: Form = None,
+    complete: CompleteOption = False,
+    follow_file: Annotated[bool, typer.Option("--follow", help="Keep reading the file as it grows, through rotation.")] = False,  # fmt: skip
+    no_journal: Annotated[bool, typer.Option("--no-journal", help="Do not keep the verdicts in the model folder.")] = False,  # fmt: skip
+    exit_code: ExitOption = False,
+) -> None:
+    """Judge logs with a model: print each anomaly, where it is, what was expected instead, and why."""
+    judge = load(model)
+    detector = Detector(judge)
+    journal = None if no_journal else Journal(journal_path(model))
+    if follow_file and len(logs) != 1:
+        raise UsageError("--follow takes one file", remedy="give one file, or pipe `tail -F` into `detect MODEL -`")
+    if follow_file or logs == ["-"]:
+        found = _watch(detector, follow(logs[0], stop=lambda: False) if follow_file else read("-"), chosen(output), journal, complete)  # fmt: skip
+    else:
+        reading = read(*logs, config=judge.config)
+        with progress_bar() as report:
+            verdicts = detect(judge, reading, complete=complete, detector=detector,
+                              progress=lambda lines: report("judging lines", detector.counts["lines"], 0))  # fmt: skip
+            found = _print_verdicts(_journalled(verdicts, journal, judge), chosen(output))
+        for finding in reading.report.findings():
+            say(finding)
+    _summary(detector, found)
+    raise typer.Exit(1 if found and exit_code else 0)
+
+
+@app.command("scan")
+def scan_verb(
+    logs: Logs,
+    output: Form = None,
+    session: SessionKeyOption = None,
+    header: HeaderOption = None,
+    time_format: TimeOption = None,
+    share: Annotated[float, typer.Option("--learn-share", min=0.1, max=0.95, help="Share of the lines to learn from.")] = 0.7,  # fmt: skip
+    false_alarms: AlarmsOption = None,
+    seed: SeedOption = None,
+    config: ConfigOption = None,
+    exit_code: ExitOption = False,
+) -> None:
+    """Look at one mixed log without a model: learn from its earlier part, judge the later, and say so."""
+    chosen_settings = settings(config, session=session, false_alarms=false_alarms, seed=seed)
+    reading = read(*logs, config=chosen_settings)
+    lines = list(reading)
+    for finding in reading.report.findings():
+        say(finding)
+    split = int(len(lines) * share)
+    say(f"learning from the first {split:,} lines and judging the last {len(lines) - split:,}: what went wrong in the "
+        "first part counts as normal here; for a clean model use `offscript fit` on normal logs")  # fmt: skip
+    model = _fit(lines[:split], chosen_settings, header_from_options(time_format, header))
+    for finding in model.facts["findings"]:
+        say(finding)
+    detector = Detector(model)
+    detector.push_block(lines[:split])  # opens the sessions that run across the border; what it says is not news
+    detector.counts.clear()
+    found = _print_verdicts(detect(model, lines[split:], detector=detector), chosen(output))
+    _summary(detector, found)
+    raise typer.Exit(1 if found and exit_code else 0)
+
+
+@app.command("parse")
+def parse_verb(
+    logs: Logs,
+    output: Form = None,
+    model: Annotated[Path | None, typer.Option("--model", help="Use the templates of this model instead of learning.")] = None,  # fmt: skip
+    session: SessionKeyOption = None,
+    header: HeaderOption = None,
+    time_format: TimeOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Turn lines into log keys, templates and values: one record a line of the log."""
+    chosen_settings = settings(config, session=session if session is not None else "none")
+    reading = read(*logs, config=chosen_settings)
+    if model is not None:
+        parsed = _matched(load(model), reading)
+    else:
+        parsed = _learnt(reading, chosen_settings, header_from_options(time_format, header))
+    columns = ["source", "line", "time", "level", "session", "key", "template", "values"]
+    print_rows("entries", columns, (_entry_row(entry) for entry in parsed), chosen(output))
+    for finding in reading.report.findings():
+        say(finding)
+
+
+@app.command("keys")
+def keys_verb(model: ModelDir, output: Form = None) -> None:
+    """List the log keys of a model with their counts and templates."""
+    templates = load(model).templates
+    rows = [[key, templates.template(key).count, templates.template(key).text] for key in templates.keys()]
+    print_rows("log keys", ["key", "count", "template"], sorted(rows, key=lambda row: (-row[1], row[0])), chosen(output))
+
+
+@app.command("evaluate")
+def evaluate_verb(
+    model: ModelDir,
+    logs: Logs,
+    labels: Annotated[Path, typer.Option("--labels", metavar="CSV", help="session,label or line,label; 1 is anomalous.")],
+    output: Form = None,
+    complete: CompleteOption = False,
+    allow_unknown: Annotated[bool, typer.Option("--allow-unknown", help="Leave out labels of units not in the log.")] = False,  # fmt: skip
+) -> None:
+    """Compare verdicts with labels: precision, recall, F1, and what was counted."""
+    from offscript.evaluate.judge import evaluate  # noqa: PLC0415
+    from offscript.evaluate.labels import read_labels  # noqa: PLC0415
+
+    truth = read_labels(labels)
+    score = evaluate(load(model), read(*logs), truth, complete=complete, allow_unknown=allow_unknown)
+    low, high = score.false_positive_interval
+    rows: list[list[Any]] = [
+        [score.unit, score.tp + score.fp + score.fn + score.tn, score.tp, score.fp, score.fn, score.tn,
+         round(score.precision, 4), round(score.recall, 4), round(score.f1, 4), round(score.false_positive_rate, 6),
+         [round(low, 6), round(high, 6)], dict(score.by_reason)]
+    ]  # fmt: skip
+    columns = ["unit", "counted", "tp", "fp", "fn", "tn", "precision", "recall", "f1", "false_positive_rate",
+               "false_positive_interval_95", "flagged_by_first_reason"]  # fmt: skip
+    print_rows("evaluation", columns, rows, chosen(output))
+
+
+@app.command("demo")
+def demo_verb(
+    output: Form = None,
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="MODEL", help="Save the model and keep it.")] = None,
+) -> None:
+    """Fit on a recorded PostgreSQL log, detect injected faults in another, and score what was found."""
+    from offscript.evaluate.demo import run_demo  # noqa: PLC0415
+    from offscript.evaluate.demo_report import print_demo  # noqa: PLC0415
+
+    with progress_bar() as report:
+        result = run_demo(progress=report, say=say)
+    if keep is not None:
+        result.model.save(keep)
+        say(f"model saved as {keep}")
+    print_demo(result, output if output is not None else Output.TABLE)
+
+
+def _fit(lines: Iterable[Line], config: Config, header: Header | None) -> Model:
+    from offscript.fitting import fit  # noqa: PLC0415  (training is loaded only by the verbs that learn)
+
+    with progress_bar() as report:
+        return fit(lines, config, header=header, progress=report)
+
+
+def _learnt(lines: Iterable[Line], config: Config, header: Header | None) -> Iterator[Entry]:
+    texts: list[tuple[Line, Fields]] = []
+    with progress_bar() as report:
+        parsed = learn(lines, config, header=header, progress=report, keep=lambda line, fields: texts.append((line, fields)))
+    for finding in parsed.findings():
+        say(finding)
+    return entries(parsed, texts)
+
+
+def _matched(model: Model, lines: Iterable[Line]) -> Iterator[Entry]:
+    reader = Reader(model.header, model.session_key, model.templates)
+    for line in lines:
+        read_entry = reader.entry(line)
+        if read_entry is not None:
+            yield read_entry[0]
+
+
+def _journalled(verdicts: Iterable[Verdict], journal: Journal | None, model: Model) -> Iterator[Verdict]:
+    waiting: list[Verdict] = []
+    for verdict in verdicts:
+        waiting.append(verdict)
+        if journal is not None and len(waiting) >= JOURNAL_BATCH:
+            journal.record(waiting, lineage=model.lineage, version=model.version)
+            waiting.clear()
+        yield verdict
+    if journal is not None:
+        journal.record(waiting, lineage=model.lineage, version=model.version)
+
+
+def _watch(detector: Detector, lines: Iterable[Line], output: Output, journal: Journal | None, complete: bool) -> int:
+    from offscript.live import watch  # noqa: PLC0415
+
+    found = 0
+    if output is Output.CSV:
+        emit(csv_row(VERDICT_COLUMNS))
+
+    def told(verdicts: Iterable[Verdict]) -> int:
+        count = 0
+        for verdict in verdicts:
+            if journal is not None:
+                journal.record([verdict], lineage=detector.model.lineage, version=detector.model.version)
+            emit(explained(verdict) if output is Output.TABLE else verdict_csv(verdict) if output is Output.CSV else json_line(record_of(verdict)))  # fmt: skip
+            count += 1
+        return count
+
+    try:
+        found += told(watch(detector, lines))
+    except KeyboardInterrupt:
+        say("stopped")
+        return found
+    return found + told(detector.close(complete=complete))
+
+
+def _print_verdicts(verdicts: Iterable[Verdict], output: Output) -> int:
+    """Print the verdicts and return how many there were."""
+    if output in (Output.TABLE, Output.JSON):
+        found = list(verdicts)
+        if output is Output.JSON:
+            emit("[" + ",\n ".join(json_line(record_of(verdict)) for verdict in found) + "]")
+        else:
+            _print_groups(found)
+        return len(found)
+    if output is Output.CSV:
+        emit(csv_row(VERDICT_COLUMNS))
+    count = 0
+    for verdict in verdicts:
+        emit(verdict_csv(verdict) if output is Output.CSV else json_line(record_of(verdict)))
+        count += 1
+    return count
+
+
+def _print_groups(found: list[Verdict]) -> None:
+    groups = verdict_groups(found)
+    if not groups:
+        return
+    rows = [
+        [f"{clock(v.time)}\n{v.id}", place(v), v.session or "-", f"{v.reason}\n{v.score:.2f}", f"{v.entry.text[:240]}\n-> {v.detail}" + (f" (+{more} more)" if more else "")]  # fmt: skip
+        for v, more in groups[:GROUPS_SHOWN]
+    ]
+    show(table(f"{len(found)} anomalies in {len(groups)} groups", ["time, id", "where", "session", "reason, score", "what"], rows))  # fmt: skip
+    if len(groups) > GROUPS_SHOWN:
+        say(f"{len(groups) - GROUPS_SHOWN} more groups not shown: use --output jsonl")
+
+
+def _entry_row(entry: Entry) -> list[Any]:
+    return [entry.line.source, entry.line.number, entry.time, entry.level, entry.session, entry.key, entry.template, list(entry.values)]  # fmt: skip
+
+
+def _summary(detector: Detector, found: int) -> None:
+    counts = dict(detector.counts)
+    counts.pop("anomalies", None)
+    read_text = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    say(f"{found:,} anomalies; {read_text}")
+
+
+def main() -> None:
+    """Run the command line; every expected error is one line on standard error and exit code 2."""
+    try:
+        code = app(standalone_mode=False)
+        sys.stdout.flush()
+    except OffscriptError as error:
+        say(f"offscript: {error}")
+        code = 2
+    except TyperException as error:
+        say(f"offscript: {' '.join(error.format_message().split())}; see `offscript {_verb()}--help`")
+        code = 2
+    except Exit as stop:
+        code = stop.exit_code
+    except (Abort, KeyboardInterrupt):
+        say("offscript: stopped")
+        code = 130
+    except BrokenPipeError:
+        quiet_broken_pipe()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _verb() -> str:
+    known = {command.name for command in app.registered_commands}
+    return next((f"{word} " for word in sys.argv[1:2] if word in known), "")

@@ -1,0 +1,270 @@
+"""Detection: lines in, verdicts out. The detector is the one stateful object; judging never learns.
+
+A line goes through header, template match and session, which gives a *case*: a history and the symbol that came. The
+cases of a block are scored together and judged in order, so a line alone and a line among thousands get the same
+verdict (promise 1).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+
+from offscript.entries import END, START, UNKNOWN, Entry, Expected, Line, Reason, Verdict
+from offscript.errors import StateError
+from offscript.model import Model
+from offscript.parse.header import check_header
+from offscript.parse.records import Reader
+from offscript.parse.sessions import Closed, OpenSessions, Session
+
+BLOCK_LINES = 4096  # lines judged together: enough to fill batches, small enough that verdicts come steadily
+HEADER_SAMPLE = 2000  # lines of a source that must fit the stored header before any is judged
+TEXT_KEPT = 500  # characters of its last line an open session keeps for the verdict at its close
+EXPECTED_SHOWN = 3  # candidates named in a verdict: beyond three, probabilities are rarely worth reading
+
+
+@dataclass(slots=True)
+class _Case:
+    """A symbol that came after a history, to be judged."""
+
+    entry: Entry
+    target: int
+    history: tuple[int, ...]
+    session: Session | None
+    may_be_joined: bool = False
+
+
+class Detector:
+    """A model plus the open sessions: push lines, get verdicts (CCS 2017 section 2.2; state handling is ours).
+
+    Verdicts come when they are due: for an entry at once, for a session when it closes. `state()` is all there is to
+    know between two lines, as JSON rows; `Detector(model, state)` goes on exactly from there. Raises StateError for a
+    state of a foreign lineage. `observe` is called with every entry, judged or not.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        state: Mapping[str, Any] | None = None,
+        *,
+        observe: Callable[[Entry], None] | None = None,
+    ) -> None:
+        self.model = model
+        self._observe = observe
+        self.counts: Counter[str] = Counter()
+        self._reader = Reader(model.header, model.session_key, model.templates)
+        self._sessions = OpenSessions(model.timeout, model.config.max_open_sessions)
+        self._start = (START,) * model.config.history
+        self._one_stream = model.session_key.where == "none"
+        if state is not None:
+            self._restore(state)
+
+    # -- what comes in ---------------------------------------------------------------------------------------------
+
+    def push(self, line: Line) -> list[Verdict]:
+        """Judge one line: usually no verdict or one; a session that closes may add one."""
+        return self.push_block([line])
+
+    def push_block(self, lines: Sequence[Line]) -> list[Verdict]:
+        """Judge many lines at once; the verdicts are those that `push` would give one by one."""
+        cases: list[_Case] = []
+        for line in lines:
+            self.counts["lines"] += 1
+            read = self._reader.entry(line)
+            if read is None:
+                self.counts["continuation lines"] += 1
+                continue
+            entry, stamp = read
+            cases += self._closings(self._sessions.advance(line.source, stamp))
+            cases.append(self._enter(entry))
+        return self._judge(cases)
+
+    def tick(self, time: float) -> list[Verdict]:
+        """Let log time pass up to `time` (seconds since 1970) without a line: sessions that are due close."""
+        return self._judge(self._closings(self._sessions.tick(time)))
+
+    def close(self, *, complete: bool = False) -> list[Verdict]:
+        """Tell the detector that the input has ended.
+
+        Closes the sessions that are idle past the time-out; the others stay open and are not judged, unless the input
+        is said to be `complete`.
+        """
+        closed, still_open = self._sessions.finish(complete=complete)
+        self.counts["sessions open at the end, not judged"] += 0 if self._one_stream else len(still_open)
+        return self._judge(self._closings(closed))
+
+    def now(self) -> float | None:
+        """Return log time, the latest clock of any source in seconds since 1970; None where no line had a stamp."""
+        clocks = [self._sessions.clock(source) for source in self._reader.records.sources]
+        return max((clock for clock in clocks if clock is not None), default=None)
+
+    # -- what is known ---------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return the whole state as JSON rows."""
+        return self._rows(self._reader.records.rows(), self._sessions.rows())
+
+    def changes(self) -> dict[str, Any]:
+        """Return the rows touched since the last call; a row that is gone has the value None."""
+        return self._rows(self._reader.records.changes(), self._sessions.changes())
+
+    def _rows(self, records: Mapping[str, Any], sessions: Mapping[str, Any]) -> dict[str, Any]:
+        rows: dict[str, Any] = {"detector": {"lineage": self.model.lineage, "counts": dict(self.counts)}}
+        rows |= {f"source/{name}": row for name, row in records.items()}
+        return rows | {f"session/{name}": row for name, row in sessions.items()}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        head = state.get("detector")
+        if not isinstance(head, Mapping) or head.get("lineage") != self.model.lineage:
+            raise StateError("this state belongs to another model", remedy="start without it, or use the model it came from")
+        self.counts.update(head.get("counts", {}))
+        parts: dict[str, dict[str, Any]] = {"source": {}, "session": {}}
+        for name, row in state.items():
+            kind, _, rest = name.partition("/")
+            if kind in parts and row is not None:
+                parts[kind][rest] = row
+        self._reader.records.load(parts["source"])
+        self._sessions.load(parts["session"])
+
+    # -- from entries to cases -------------------------------------------------------------------------------------
+
+    def _enter(self, entry: Entry) -> _Case:
+        self.counts["entries"] += 1
+        if self._observe is not None:
+            self._observe(entry)
+        target = self.model.keys.symbol(entry.key) if entry.known else UNKNOWN
+        source = entry.line.source
+        if entry.session is None and not self._one_stream:
+            self.counts["entries without session"] += 1
+            return _Case(entry, target, self._start, None)
+        session = self._sessions.enter(source, entry.session or "")
+        if session.entries == 1 and not self._one_stream:
+            self.counts["sessions"] += 1
+        window = self.model.config.history
+        history = (self._start + tuple(session.history))[-window:]
+        session.history = [*session.history, target][-window:]
+        line = entry.line
+        session.extra["last"] = [line.number, line.offset, line.text[:TEXT_KEPT], entry.key, entry.template, entry.time]
+        return _Case(entry, target, history, session, self._may_be_joined(session))
+
+    def _may_be_joined(self, session: Session) -> bool:
+        """Whether the session may have begun before its source did, so that its real first lines are not here."""
+        began = self._reader.records.sources[session.source].first
+        if self._one_stream or session.entries > 1 or began is None or self.model.timeout is None:
+            return False
+        return session.first - began <= self.model.timeout
+
+    def _closings(self, closed: Iterable[Closed]) -> list[_Case]:
+        cases = []
+        for session in (one.session for one in closed):
+            self.counts["sessions closed"] += 1
+            if not self.model.keys.learns_end or self._one_stream:
+                continue
+            history = (self._start + tuple(session.history))[-self.model.config.history :]
+            cases.append(_Case(_last_entry(session), END, history, session))
+        return cases
+
+    # -- from cases to verdicts ------------------------------------------------------------------------------------
+
+    def _judge(self, cases: Sequence[_Case]) -> list[Verdict]:
+        if not cases:
+            return []
+        histories = np.array([case.history for case in cases], dtype=np.int32)
+        targets = np.array([case.target for case in cases], dtype=np.int32)
+        scores = self.model.keys.surprise(histories, targets)
+        verdicts = []
+        for place in range(len(cases)):
+            case, score = cases[place], float(scores[place])
+            if self._is_judged(case, score) and score >= 1.0:
+                verdicts.append(self._verdict(case, score))
+        self.counts["anomalies"] += len(verdicts)
+        return verdicts
+
+    def _is_judged(self, case: _Case, score: float) -> bool:
+        """Whether order can be judged: not outside sessions, nor while a session joined midway has no full history."""
+        if case.target == UNKNOWN:
+            return True
+        if case.session is None:
+            return False
+        if case.may_be_joined and score >= 1.0:
+            case.session.extra["joined"] = True
+            self.counts["sessions joined midway"] += 1
+        return not (case.session.extra.get("joined") and START in case.history)
+
+    def _verdict(self, case: _Case, score: float) -> Verdict:
+        reason = Reason.NEW_KEY if case.target == UNKNOWN else Reason.INCOMPLETE_SESSION if case.target == END else Reason.UNEXPECTED_KEY  # fmt: skip
+        expected: tuple[Expected, ...] = ()
+        if case.session is not None:
+            found = self.model.keys.expected(case.history, EXPECTED_SHOWN)
+            expected = tuple(Expected(self.model.keys.key(symbol) if symbol != END else 0, self._name(symbol), probability) for symbol, probability in found)  # fmt: skip
+        entry = case.entry
+        return Verdict(
+            id=_verdict_id(self.model.lineage, entry.line, reason),
+            reason=reason,
+            score=score,
+            entry=entry,
+            time=entry.time,
+            session=entry.session,
+            expected=expected,
+            detail=self._detail(case, reason, expected),
+            history=tuple(self.model.keys.key(symbol) for symbol in case.history if symbol > UNKNOWN),
+        )
+
+    def _name(self, symbol: int) -> str:
+        if symbol == END:
+            return "end of session"
+        return self.model.templates.template(self.model.keys.key(symbol)).text if symbol > UNKNOWN else "?"
+
+    def _detail(self, case: _Case, reason: Reason, expected: Sequence[Expected]) -> str:
+        choices = " or ".join(f"`{e.template}` ({e.probability:.0%})" for e in expected)
+        if reason is Reason.NEW_KEY:
+            nearest = case.entry.nearest
+            known = f"; the nearest is `{self.model.templates.template(nearest).text}`" if nearest else ""
+            return f"no known template matches this line{known}" + (f"; expected {choices}" if choices else "")
+        if reason is Reason.INCOMPLETE_SESSION:
+            return f"the session ended here; expected next: {choices}"
+        before = case.history[-1]
+        after = "at the start of the session" if before == START else f"after `{self._name(before)}`"
+        return f"{after}, expected {choices}"
+
+
+def detect(
+    model: Model,
+    lines: Iterable[Line],
+    *,
+    complete: bool = False,
+    progress: Callable[[int], None] | None = None,
+    detector: Detector | None = None,
+) -> Iterator[Verdict]:
+    """Judge whole files: yield the verdicts of `lines`, then those of the sessions that close at the end (ours).
+
+    The stored header must match 90% of the first lines, else InputError. `progress` gets the number of lines read.
+    """
+    detector = detector if detector is not None else Detector(model)
+    stream = iter(lines)
+    first = list(islice(stream, HEADER_SAMPLE))
+    if first:
+        check_header(model.header, [line.text for line in first], first[0].source)
+    rest = chain(first, stream)
+    while block := list(islice(rest, BLOCK_LINES)):
+        yield from detector.push_block(block)
+        if progress is not None:
+            progress(len(block))
+    yield from detector.close(complete=complete)
+
+
+def _last_entry(session: Session) -> Entry:
+    number, offset, text, key, template, time = session.extra["last"]
+    line = Line(text, session.source, number, offset)
+    return Entry(line, key, (), template, time, None, session.id, key > 0)
+
+
+def _verdict_id(lineage: str, line: Line, reason: Reason) -> str:
+    seed = "\x1f".join((lineage, line.source, str(line.offset), reason.value))
+    return hashlib.blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -1,0 +1,75 @@
+"""Label files: which sessions, or which lines, were anomalous."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+
+from offscript.errors import InputError
+
+_UNITS = {
+    "session": "sessions", "session_id": "sessions", "blockid": "sessions", "block_id": "sessions",
+    "instance": "sessions", "id": "sessions", "line": "lines", "lineid": "lines", "line_number": "lines",
+}  # fmt: skip
+_ANOMALOUS = {"1", "true", "yes", "anomaly", "anomalous", "abnormal"}
+_NORMAL = {"0", "false", "no", "normal", "-"}
+_FORMAT = "the first line must be `session,label` or `line,label`, and labels 1 or 0 (or Anomaly, Normal)"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a file: `unit` is "sessions" or "lines"; `anomalous` maps the session or line number to its label."""
+
+    path: str
+    unit: str
+    anomalous: dict[str, bool]
+    lines: dict[str, int]
+
+    def known_only(self, names: AbstractSet[str], *, allow_unknown: bool = False) -> dict[str, bool]:
+        """Return the labels of units that occur in the log.
+
+        Raises InputError, naming the first label's line, when one names a unit that is not there, unless allowed.
+        """
+        for name, number in self.lines.items():
+            if name not in names and not allow_unknown:
+                raise InputError(f"names {name!r}, which is not among the {len(names):,} {self.unit} of the log",
+                                 where=self.path, line=number,
+                                 remedy="check that log and labels belong together, or add --allow-unknown")  # fmt: skip
+        return {name: label for name, label in self.anomalous.items() if name in names}
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a CSV of labels, by session or by line number (ours).
+
+    Raises InputError with file, line and remedy for anything that is not such a file.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise InputError(f"cannot be read ({reason})", where=str(path), remedy="give a CSV file of labels") from error
+    rows = csv.reader(text.splitlines())
+    head = [cell.strip().lower() for cell in next(rows, [])]
+    unit = _UNITS.get(head[0]) if head else None
+    if unit is None or "label" not in head:
+        raise InputError("is not a label file", where=str(path), line=1, remedy=_FORMAT)
+    return _read_rows(path, unit, head.index("label"), rows)
+
+
+def _read_rows(path: Path, unit: str, column: int, rows: Iterator[list[str]]) -> Labels:
+    anomalous: dict[str, bool] = {}
+    lines: dict[str, int] = {}
+    for number, row in enumerate(rows, 2):
+        if not row:
+            continue
+        word = row[column].strip().lower() if len(row) > column else ""
+        if word not in _ANOMALOUS | _NORMAL:
+            raise InputError(f"has the label {word!r}", where=str(path), line=number, remedy=_FORMAT)
+        anomalous[row[0].strip()] = word in _ANOMALOUS
+        lines.setdefault(row[0].strip(), number)
+    if not anomalous:
+        raise InputError("holds no labels", where=str(path), line=1, remedy=_FORMAT)
+    return Labels(str(path), unit, anomalous, lines)

@@ -1,0 +1,90 @@
+"""Precision, recall and F1, always with what was counted (promise 7)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from offscript.entries import Verdict
+
+Z_95 = 1.959964  # the 97.5% point of the standard normal: two-sided 95% intervals, as reports usually give
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well anomalies were told from normal units ("sessions" or "lines").
+
+    >>> Score("sessions", tp=8, fp=2, fn=2, tn=88).f1
+    0.8
+    """
+
+    unit: str
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+    by_reason: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def precision(self) -> float:
+        """Share of the flagged units that are anomalous; 0 when nothing was flagged."""
+        return self.tp / (self.tp + self.fp) if self.tp + self.fp else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the anomalous units that were flagged; 0 when there are none."""
+        return self.tp / (self.tp + self.fn) if self.tp + self.fn else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall."""
+        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.tp else 0.0
+
+    @property
+    def false_positive_rate(self) -> float:
+        """Share of the normal units that were flagged."""
+        return self.fp / (self.fp + self.tn) if self.fp + self.tn else 0.0
+
+    @property
+    def false_positive_interval(self) -> tuple[float, float]:
+        """Wilson's 95% interval of the false-positive rate.
+
+        >>> low, high = Score("sessions", 0, 1, 0, 999).false_positive_interval
+        >>> low < 0.001 < high
+        True
+        """
+        return wilson(self.fp, self.fp + self.tn)
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """Return Wilson's two-sided 95% interval of a share; (0, 1) when nothing was counted."""
+    if of == 0:
+        return (0.0, 1.0)
+    share, z2 = hits / of, Z_95**2
+    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
+    half = Z_95 * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of)) / (1 + z2 / of)
+    return (max(0.0, middle - half), min(1.0, middle + half))
+
+
+def score_units(unit: str, labels: Mapping[str, bool], flagged: Mapping[str, str]) -> Score:
+    """Compare labels (True: anomalous) with the units flagged (each with its first reason).
+
+    Only labelled units count; a flagged unit without label is left out.
+    """
+    tp = sum(1 for name, anomalous in labels.items() if anomalous and name in flagged)
+    fp = sum(1 for name, anomalous in labels.items() if not anomalous and name in flagged)
+    positives = sum(labels.values())
+    reasons = Counter(reason for name, reason in flagged.items() if name in labels)
+    return Score(unit, tp, fp, positives - tp, len(labels) - positives - fp, dict(sorted(reasons.items())))
+
+
+def first_reasons(verdicts: Iterable[Verdict], unit: str) -> dict[str, str]:
+    """Return the first reason given for each session (or line number, for the unit "lines")."""
+    found: dict[str, str] = {}
+    for verdict in verdicts:
+        name = str(verdict.entry.line.number) if unit == "lines" else verdict.session
+        if name is not None:
+            found.setdefault(name, verdict.reason.value)
+    return found

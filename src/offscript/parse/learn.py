@@ -1,0 +1,152 @@
+"""The learn regime on a whole log: header, session key, templates; then every entry under its final key.
+
+Of each line only a skeleton number, a session and a time are kept, no text, so that a long log fits in memory; at the
+end one table, skeleton to key, resolves every entry, and no early line keeps a key that a later line changed.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from typing import NamedTuple
+
+from offscript.config import Config
+from offscript.entries import Entry, Fields, Line
+from offscript.errors import InputError
+from offscript.parse.discover import Discovery, discover_session_key
+from offscript.parse.header import Header, detect_header
+from offscript.parse.match import Templates
+from offscript.parse.records import Records
+from offscript.parse.sessions import SessionKey
+from offscript.parse.spell import Spell
+
+Progress = Callable[[str, float, float], None]
+"""Called with the stage's name, how much is done and how much there is (0 when that is not known)."""
+
+REPORT_EVERY = 5000  # lines between two reports of progress: about ten a second
+
+
+class Row(NamedTuple):
+    """What is kept of one entry."""
+
+    source: str
+    skeleton: int
+    session: str | None
+    time: float | None
+
+
+@dataclass
+class Kept:
+    """What is kept of every entry of the log, as columns."""
+
+    skeletons: array[int] = field(default_factory=lambda: array("q"))
+    sessions: array[int] = field(default_factory=lambda: array("q"))  # -1: the entry names no session
+    sources: array[int] = field(default_factory=lambda: array("q"))
+    times: array[float] = field(default_factory=lambda: array("d"))  # NaN: no stamp
+    session_names: dict[str, int] = field(default_factory=dict)
+    source_names: dict[str, int] = field(default_factory=dict)
+
+    def add(self, source: str, skeleton: int, session: str | None, time: float | None) -> None:
+        """Keep one entry."""
+        self.skeletons.append(skeleton)
+        self.sessions.append(-1 if session is None else self.session_names.setdefault(session, len(self.session_names)))
+        self.sources.append(self.source_names.setdefault(source, len(self.source_names)))
+        self.times.append(float("nan") if time is None else time)
+
+    def __len__(self) -> int:
+        """Return how many entries are kept."""
+        return len(self.skeletons)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Yield the entries in the order in which they were read."""
+        names: list[str | None] = [*self.session_names, None]  # the last is what index -1 finds
+        sources = list(self.source_names)
+        columns = zip(self.skeletons, self.sessions, self.sources, self.times, strict=True)
+        for skeleton, session, source, time in columns:
+            yield Row(sources[source], skeleton, names[session], time if time == time else None)
+
+
+@dataclass
+class Parsed:
+    """A whole log, parsed: what was found out about it, and the final key of every entry (`key_of[row.skeleton]`)."""
+
+    header: Header
+    discovery: Discovery
+    templates: Templates
+    key_of: list[int]
+    kept: Kept
+    records: Records
+    warnings: list[str]
+
+    def findings(self) -> list[str]:
+        """Return what was found, a line each, for people."""
+        lines = sum(state.lines for state in self.records.sources.values())
+        strays = sum(state.strays for state in self.records.sources.values())
+        found = [self.header.describe(), *self.discovery.reasons()]
+        found.append(f"{len(self.templates.keys()):,} log keys from {len(self.kept):,} entries ({lines:,} lines)")
+        if strays:
+            found.append(f"{strays:,} lines without the header were read as continuations of the record before them")
+        return found + [f"warning: {warning}" for warning in self.warnings]
+
+
+def learn(
+    lines: Iterable[Line],
+    config: Config,
+    *,
+    header: Header | None = None,
+    progress: Progress | None = None,
+    keep: Callable[[Line, Fields], None] | None = None,
+) -> Parsed:
+    """Parse a whole log in the learn regime (DESIGN section 4; Spell, ICDM 2016).
+
+    `header` overrides the detected one. `keep` is called with every entry's line and fields, for a caller who wants
+    the text too. Raises InputError when there are no lines.
+    """
+    report = progress if progress is not None else _silent
+    stream = iter(lines)
+    sample = list(islice(stream, config.sample_lines))
+    if not sample:
+        raise InputError("no lines to learn from", remedy="give a log with at least a few hundred lines")
+    header = header if header is not None else detect_header([line.text for line in sample])
+    discovery = _session_key(sample, header, config)
+    records = Records(header)
+    spell = Spell(tau=config.tau, max_templates=config.max_templates)
+    kept = Kept()
+    for number, line in enumerate(chain(sample, stream)):
+        if number % REPORT_EVERY == 0:
+            report("reading", number, 0)
+        fields = records.fields(line)
+        if fields is None:
+            continue
+        name = discovery.key.find(fields)
+        kept.add(line.source, spell.learn(fields.message, (name,) if name else ()), name, fields.time)
+        if keep is not None:
+            keep(line, fields)
+    templates, key_of = spell.settle()
+    return Parsed(header, discovery, templates, key_of, kept, records, list(spell.warnings))
+
+
+def entries(parsed: Parsed, texts: Iterable[tuple[Line, Fields]]) -> Iterator[Entry]:
+    """Yield the entries of a parsed log, each under its final key, from the lines and fields that `keep` was given."""
+    for row, (line, fields) in zip(parsed.kept, texts, strict=True):
+        match = parsed.templates.match(fields.message, (row.session,) if row.session else ())
+        yield Entry(line, match.key, match.values, match.template, row.time, fields.level, row.session, match.known, match.nearest)  # fmt: skip
+
+
+def _silent(stage: str, done: float, total: float) -> None:
+    """Report nothing."""
+
+
+def _session_key(sample: list[Line], header: Header, config: Config) -> Discovery:
+    if config.session is not None:
+        key = SessionKey.none() if config.session == "none" else SessionKey.from_pattern(config.session)
+        return Discovery(key, ())
+    records, spell = Records(header), Spell(tau=config.tau, max_templates=config.max_templates)
+    seen: list[tuple[Fields, int]] = []
+    for line in sample:
+        fields = records.fields(line)
+        if fields is not None:
+            seen.append((fields, spell.learn(fields.message)))
+    return discover_session_key(seen)

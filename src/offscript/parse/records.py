@@ -1,0 +1,113 @@
+"""From physical lines to records: the header is split off, continuation lines are told apart (ours).
+
+The first physical line of a record fixes its key and is judged at once; continuation lines only extend its text, so a
+live pipe and a file are read alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from offscript.entries import Entry, Fields, Line
+from offscript.errors import StateError
+from offscript.parse.header import Header, looks_like_continuation
+from offscript.parse.match import Templates
+from offscript.parse.sessions import SessionKey
+
+
+@dataclass(slots=True)
+class SourceState:
+    """What is known of one source so far: its counts, and the clock that year-less stamps are read against."""
+
+    lines: int = 0
+    records: int = 0
+    continuations: int = 0
+    strays: int = 0
+    first: float | None = None
+    near: float | None = None
+
+
+class Records:
+    """Split lines into header fields and message, one source's state at a time.
+
+    >>> from offscript.parse.header import detect_header
+    >>> lines = ["2024-05-01 10:00:00 INFO start", "  with details", "2024-05-01 10:00:01 INFO stop"]
+    >>> records = Records(detect_header(lines * 5))
+    >>> [fields.message if (fields := records.fields(Line(text))) else None for text in lines]
+    ['start', None, 'stop']
+    """
+
+    def __init__(self, header: Header) -> None:
+        self.header = header
+        self.sources: dict[str, SourceState] = {}
+        self._touched: set[str] = set()
+
+    def fields(self, line: Line) -> Fields | None:
+        """Return the fields of a record's first line, None for a line that continues the record before it.
+
+        A line without header that does not look like a continuation counts as a stray; it continues a record all the
+        same, unless none is open.
+        """
+        state = self.sources.get(line.source)
+        if state is None:
+            state = self.sources[line.source] = SourceState()
+        self._touched.add(line.source)
+        state.lines += 1
+        fields = self.header.split(line.text, state.near)
+        if fields is None:
+            stray = not looks_like_continuation(line.text)
+            state.strays += stray
+            if state.records:
+                state.continuations += 1
+                return None
+            fields = Fields(line.text)
+        state.records += 1
+        if fields.time is not None:
+            state.near = fields.time
+            if state.first is None:
+                state.first = fields.time
+        return fields
+
+    def rows(self) -> dict[str, Any]:
+        """Return the state of every source as JSON rows."""
+        return {source: asdict(state) for source, state in self.sources.items()}
+
+    def changes(self) -> dict[str, Any]:
+        """Return the rows touched since the last call."""
+        touched, self._touched = self._touched, set()
+        return {source: asdict(self.sources[source]) for source in sorted(touched)}
+
+    def load(self, rows: Mapping[str, Any]) -> None:
+        """Continue from rows that `rows` or `changes` gave; StateError when they are damaged."""
+        try:
+            self.sources = {source: SourceState(**row) for source, row in rows.items()}
+        except TypeError as error:
+            raise StateError("a source's row is damaged", remedy="start without the state") from error
+
+
+class Reader:
+    """The match regime: lines become entries under frozen templates (DESIGN section 4; ours).
+
+    A pure function of the templates but for the clock of year-less stamps, which is the state of `records`.
+    """
+
+    def __init__(self, header: Header, session_key: SessionKey, templates: Templates) -> None:
+        self.records = Records(header)
+        self._session_key = session_key
+        self._templates = templates
+
+    def entry(self, line: Line) -> tuple[Entry, float | None] | None:
+        """Return the entry of a record's first line with the stamp it bears, None for a continuation line.
+
+        The time of an entry without a stamp of its own is that of the line before it.
+        """
+        fields = self.records.fields(line)
+        if fields is None:
+            return None
+        session = self._session_key.find(fields)
+        match = self._templates.match(fields.message, (session,) if session else ())
+        time = self.records.sources[line.source].near
+        entry = Entry(line, match.key, match.values, match.template, time, fields.level, session, match.known, match.nearest)
+        return entry, fields.time
