@@ -1,0 +1,116 @@
+"""Calibration: a threshold that keeps a stated share of normal sessions below it, and what can be promised (ours)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from offscript.errors import ModelError
+
+MARGIN = 1e-3
+"""The threshold stands this share above the score it was taken from, so that an equal score is not flagged when the
+last bits differ from machine to machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What share of normal sessions (or entries) may be flagged, and how that is known.
+
+    `share` is the promised share, `asked` the one in the config; `scores` how many out-of-fold scores it rests on,
+    `new` how many of those held a key that its networks had not seen; `folds` how often the training log was cut.
+
+    >>> print(Promise(0.001, 0.001, 4855, 2, 5, "session").describe())
+    at most 0.1% of normal sessions flagged, from 4,855 out-of-fold scores in 5 folds (2 held a new key)
+    """
+
+    share: float
+    asked: float
+    scores: int
+    new: int
+    folds: int
+    unit: Literal["session", "entry"]
+
+    @property
+    def kept(self) -> bool:
+        """Whether the share asked for can be promised."""
+        return self.share <= self.asked
+
+    def describe(self) -> str:
+        """One printed line."""
+        units = {"session": "sessions", "entry": "entries"}[self.unit]
+        if self.scores == 0:
+            return f"no share of normal {units} can be promised: too few to hold some out"
+        basis = f"from {self.scores:,} out-of-fold scores in {self.folds} folds ({self.new:,} held a new key)"
+        if self.kept:
+            return f"at most {_percent(self.asked)} of normal {units} flagged, {basis}"
+        need = math.ceil(1 / self.asked) - 1
+        why = f"{need:,} are needed" if self.scores < need else "more than that were never seen in the other folds"
+        return f"about {_percent(self.share)} of normal {units} flagged, not the {_percent(self.asked)} asked, {basis}; {why}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def from_dict(cls, stored: object) -> Promise:
+        """The promise that `to_dict` described; ModelError when it is not one."""
+        kinds = {"share": float, "asked": float, "scores": int, "new": int, "folds": int, "unit": str}
+        if (
+            not isinstance(stored, dict)
+            or stored.keys() != kinds.keys()
+            or not all(isinstance(stored[name], kind) for name, kind in kinds.items())
+            or stored["unit"] not in {"session", "entry"}
+            or not (0 <= stored["share"] <= 1 and 0 < stored["asked"] < 1 and stored["scores"] >= 0)
+        ):
+            raise ModelError("has no sound promise of its false alarms", remedy="fit the model again")
+        return cls(**stored)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
+def threshold_for(
+    scores: npt.NDArray[np.floating[Any]], share: float, *, lowest: float, highest: float
+) -> tuple[float, float]:
+    """The threshold that flags at most `share` of the units that `scores` (n,) stand for, and the share promised.
+
+    With n scores, the (k+1)-th highest is passed by a new unit with probability at most (k+1)/(n+1) when all are
+    exchangeable; k is the largest that keeps this within `share`. With fewer than 1/share - 1 scores the highest is
+    taken, and 1/(n+1) is all that can be promised. The threshold is kept within `lowest` and `highest`; where
+    `highest` cuts it, more is flagged, and the promise says how much.
+
+    >>> import numpy as np
+    >>> threshold_for(np.arange(1.0, 100.0), 0.02, lowest=0.5, highest=1000.0)  # 98 is the second highest of 99
+    (98.098, 0.02)
+    >>> threshold_for(np.arange(1.0, 100.0), 0.001, lowest=0.5, highest=1000.0)[1]
+    0.01
+    """
+    count = len(scores)
+    if count == 0:
+        return highest, 1.0
+    above = max(0, math.floor(share * (count + 1) * (1 + 1e-12)) - 1)
+    taken = float(np.sort(scores)[count - 1 - above])
+    threshold = min(max(taken * (1 + MARGIN), lowest), highest)
+    flagged = int((scores >= threshold).sum())
+    return threshold, min(1.0, (flagged + 1) / (count + 1))
+
+
+def folds_of(order: Sequence[Any], folds: int, *, random: np.random.Generator | None) -> npt.NDArray[np.int64]:
+    """The fold of each unit, (n,): contiguous in `order`, or dealt out at random when `random` is given.
+
+    Contiguous folds in time let drift show: each part is judged by networks that did not see its days. Dealing goes
+    by rank in `order`, so it does not depend on how the units were listed.
+
+    >>> folds_of([3.0, 1.0, 2.0, 4.0], 2, random=None).tolist()
+    [1, 0, 0, 1]
+    """
+    rank = sorted(range(len(order)), key=lambda unit: order[unit])
+    place = np.empty(len(order), np.int64)
+    place[rank] = np.arange(len(order)) if random is None else random.permutation(len(order))
+    return place * folds // max(1, len(order))

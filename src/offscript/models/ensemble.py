@@ -1,0 +1,104 @@
+"""Networks that each left out one part of the training log: together the model, singly the judges of what they left
+out (ours: the paper trains one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from offscript.config import Config
+from offscript.entries import END, FIRST_KEY_SYMBOL, UNKNOWN
+from offscript.errors import ModelError
+from offscript.models.lstm import Array, Curve, Network, Progress, Symbols, capacity_for, train
+from offscript.models.pairs import Pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Ensemble:
+    """The networks, and which symbols each has seen, (networks, capacity); to the others they are UNKNOWN."""
+
+    networks: tuple[Network, ...]
+    seen: npt.NDArray[np.bool_]
+
+    def probabilities(self, histories: Symbols) -> Array:
+        """The mean of the networks' probabilities: (n, h) symbols -> (n, capacity) float32."""
+        total = np.zeros((len(histories), self.seen.shape[1]), np.float64)
+        for number in range(len(self.networks)):
+            total += self.alone(number, histories)
+        return (total / len(self.networks)).astype(np.float32)
+
+    def alone(self, number: int, histories: Symbols) -> Array:
+        """The probabilities of one network."""
+        known = self.seen[number][histories] | (histories < FIRST_KEY_SYMBOL)
+        return self.networks[number].probabilities(np.where(known, histories, UNKNOWN))
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All weights by name."""
+        named = {f"network{n}.{name}": a for n, net in enumerate(self.networks) for name, a in net.arrays().items()}
+        return named | {"seen": self.seen.astype(np.uint8)}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: dict[str, npt.NDArray[Any]], *, count: int, capacity: int, hidden: int, layers: int
+    ) -> Ensemble:
+        """The ensemble that `arrays` described; ModelError when something is missing, misshapen or not finite."""
+        seen = arrays.get("seen")
+        if seen is None or seen.shape != (count, capacity) or seen.dtype != np.uint8:
+            raise ModelError("does not say which keys its networks have seen", remedy="fit the model again")
+        networks = []
+        for number in range(count):
+            start = f"network{number}."
+            own = {name[len(start) :]: array for name, array in arrays.items() if name.startswith(start)}
+            networks.append(Network.from_arrays(own, capacity=capacity, hidden=hidden, layers=layers))
+        return cls(tuple(networks), seen != 0)
+
+
+def train_ensemble(
+    pairs: Pairs, symbols: int, config: Config, progress: Progress | None
+) -> tuple[Ensemble, tuple[Curve, ...]]:
+    """One network for each fold of `pairs`, trained on the other folds (on all of it if there is only one fold)."""
+    folds = pairs.units.shape[1]
+    capacity = capacity_for(symbols)
+    networks, curves, seen = [], [], np.zeros((folds, capacity), bool)
+    for fold in range(folds):
+        units = pairs.units.sum(axis=1) - (pairs.units[:, fold] if folds > 1 else 0)
+        kept = units > 0
+        targets = pairs.targets[kept]
+        seen[fold, targets] = True
+        network, curve = train(
+            np.where(
+                seen[fold][pairs.histories[kept]] | (pairs.histories[kept] < FIRST_KEY_SYMBOL),
+                pairs.histories[kept],
+                UNKNOWN,
+            ),
+            targets,
+            weights_of(units[kept], config),
+            seen[fold].copy(),
+            config,
+            seed=config.seed * 1000 + fold,
+            progress=_part(progress, fold, folds),
+        )
+        networks.append(network)
+        curves.append(curve)
+    return Ensemble(tuple(networks), seen), tuple(curves)
+
+
+def weights_of(units: npt.NDArray[np.int64], config: Config) -> Array:
+    """The weight of each distinct pair by the number of sessions it occurs in."""
+    return (units.astype(np.float64) ** config.count_power).astype(np.float32)
+
+
+def _part(progress: Progress | None, fold: int, folds: int) -> Callable[[int, int, float, float], None] | None:
+    if progress is None:
+        return None
+    return lambda step, of, loss, floor: progress(fold * of + step, folds * of, loss, floor)
+
+
+def can_end(ensemble: Ensemble) -> bool:
+    """Whether any network has seen a session end."""
+    return bool(ensemble.seen[:, END].any())

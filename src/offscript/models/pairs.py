@@ -1,0 +1,135 @@
+"""What a key model learns from: symbols, and the distinct (history, next) pairs of normal sessions with their counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from offscript.entries import END, FIRST_KEY_SYMBOL, START, UNKNOWN
+
+Symbols: TypeAlias = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Symbols of log keys: 0, 1, 2 are START, END, UNKNOWN; keys follow from 3 in the order given (ours).
+
+    >>> words = Vocabulary.of([[7, 5], [5]])
+    >>> words.symbol(5), words.symbol(7), words.symbol(6), words.key(4), len(words)
+    (3, 4, 2, 7, 5)
+    """
+
+    keys: tuple[int, ...]
+    numbers: dict[int, int]
+
+    @classmethod
+    def of(cls, sequences: Sequence[Sequence[int]]) -> Vocabulary:
+        """The keys of these sequences, ascending."""
+        return cls.from_keys(sorted({int(key) for sequence in sequences for key in sequence}))
+
+    @classmethod
+    def from_keys(cls, keys: Sequence[int]) -> Vocabulary:
+        """Keys in the order of their symbols."""
+        return cls(tuple(keys), {key: number for number, key in enumerate(keys, FIRST_KEY_SYMBOL)})
+
+    def __len__(self) -> int:
+        return FIRST_KEY_SYMBOL + len(self.keys)
+
+    def symbol(self, key: int) -> int:
+        """The symbol of a key, UNKNOWN for any other."""
+        return self.numbers.get(key, UNKNOWN)
+
+    def key(self, symbol: int) -> int | None:
+        """The key of a symbol, None for START, END and UNKNOWN."""
+        return self.keys[symbol - FIRST_KEY_SYMBOL] if symbol >= FIRST_KEY_SYMBOL else None
+
+    def encode(self, sequence: Sequence[int]) -> Symbols:
+        """The symbols of a sequence of keys, (n,)."""
+        return np.fromiter((self.numbers.get(int(key), UNKNOWN) for key in sequence), np.int32, len(sequence))
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Every (history, next) of some sessions, in order: `histories` (n, h), `targets` (n,), `session` (n,), and
+    `position` (n,) of the target within its session (its length, for END).
+    """
+
+    histories: Symbols
+    targets: Symbols
+    session: npt.NDArray[np.int64]
+    position: npt.NDArray[np.int64]
+
+
+def windows(sessions: Sequence[Symbols], complete: Sequence[bool], history: int) -> Windows:
+    """The histories and targets of sessions, left-padded with START; END is the last target of complete ones (ours:
+    the paper does not say how sessions start and end).
+
+    >>> import numpy as np
+    >>> found = windows([np.array([3, 4], np.int32)], [True], history=2)
+    >>> found.histories.tolist(), found.targets.tolist()
+    ([[0, 0], [0, 3], [3, 4]], [3, 4, 1])
+    """
+    lengths = np.fromiter(map(len, sessions), np.int64, len(sessions))
+    targets = lengths + np.asarray(complete, bool)
+    pad = np.full(history, START, np.int32)
+    end = np.array([END], np.int32)
+    parts = [part for session in sessions for part in (pad, np.asarray(session, np.int32), end)]
+    tape = np.concatenate([*parts, pad, end])
+    owner = np.repeat(np.arange(len(sessions)), targets)
+    position = np.arange(int(targets.sum())) - np.repeat(np.cumsum(targets) - targets, targets)
+    begin = np.cumsum(lengths + history + 1) - (lengths + history + 1)
+    views = np.lib.stride_tricks.sliding_window_view(tape, history + 1)
+    rows = views[begin[owner] + position]
+    return Windows(rows[:, :history], rows[:, history], owner, position)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Distinct pairs: `histories` (m, h), `targets` (m,), and `units` (m, folds): in how many sessions (or, of a
+    stream, entries) of each fold a pair occurs. `row` (n,) is the pair of each window it was made of.
+    """
+
+    histories: Symbols
+    targets: Symbols
+    units: npt.NDArray[np.int64]
+    row: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+
+def distinct_pairs(found: Windows, unit: npt.NDArray[np.int64], fold: npt.NDArray[np.int64], folds: int) -> Pairs:
+    """The distinct pairs of windows; `unit` (n,) and `fold` (n,) say which session and fold each window belongs to.
+
+    A pair repeated within one unit counts once there: a loop in one session is one piece of evidence.
+
+    >>> import numpy as np
+    >>> found = windows([np.array([3, 3, 3], np.int32)] * 2, [False] * 2, history=1)
+    >>> pairs = distinct_pairs(found, found.session, found.session, folds=2)
+    >>> pairs.histories.tolist(), pairs.targets.tolist(), pairs.units.tolist()
+    ([[0], [3]], [3, 3], [[1, 1], [1, 1]])
+    """
+    rows = np.column_stack((found.histories, found.targets))
+    unique, row = unique_rows(rows)
+    count = int(unit.max(initial=-1)) + 1
+    first = np.unique(row * count + unit, return_index=True)[1]
+    cells = np.bincount(row[first] * folds + fold[first], minlength=len(unique) * folds)
+    return Pairs(unique[:, :-1], unique[:, -1], cells.reshape(len(unique), folds), row)
+
+
+def unique_rows(rows: npt.NDArray[Any]) -> tuple[Symbols, npt.NDArray[np.int64]]:
+    """The distinct rows of (n, m), sorted, and for each row the number of its distinct one, (n,).
+
+    >>> import numpy as np
+    >>> unique_rows(np.array([[2, 1], [1, 2], [2, 1]]))[1].tolist()
+    [1, 0, 1]
+    """
+    # big-endian bytes compare as the numbers do, and one memory block a row sorts faster than np.unique(axis=0)
+    packed = np.ascontiguousarray(rows.astype(">u4"))
+    blocks = packed.view(np.dtype((np.void, packed.shape[1] * 4))).reshape(-1)
+    _, first, inverse = np.unique(blocks, return_index=True, return_inverse=True)
+    return rows[first].astype(np.int32), inverse.reshape(-1).astype(np.int64)
