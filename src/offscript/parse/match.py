@@ -1,0 +1,219 @@
+"""Matching: the log key of a message by a frozen table, a pure function (ours; DESIGN section 4, match regime)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from offscript.entries import WILDCARD, Match, Template
+from offscript.errors import ModelError
+from offscript.parse.lcs import WordIndex, glob_runs, least_common
+from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, words_of
+
+MAX_REMEMBERED: Final = 20_000
+"""Skeletons whose answer is remembered, about 1 kB each; forgetting costs time only."""
+
+MAX_TABLE: Final = 1_000_000
+"""Templates or skeletons a stored table may hold: a hundred times the default cap, and still loaded in seconds."""
+
+_KINDS: Final = frozenset({"v", "w", "v?", "w?"})
+_REMEDY: Final = "fit the model again, or restore it from a copy"
+
+Runs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenTemplate:
+    """One row of the table; `kinds` say what each `<*>` held in training (`lcs.glob_runs`)."""
+
+    key: int
+    tokens: Tokens
+    text: str
+    count: int
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    key: int
+    template: str
+    runs: Runs
+    known: bool
+    nearest: int | None
+
+
+class Templates:
+    """The templates of a model: gives messages their key and values, and never learns (ours).
+
+    A message whose skeleton was seen in training has the key it had there. Else it has the template it fits as an
+    anchored glob: constants in order, other tokens only where a `<*>` stands, words only where a `<*>` held words in
+    training, and tau of the message's words in the template. (A subsequence, as in the paper, would let any sentence
+    that strings a template's words together pass as known, and a new statement is what a detector is for. A `<*>`
+    that only ever held numbers refuses words for the same reason: `took <*> ms` does not take `took forever`.) The
+    template with most words wins, then the smallest, then the oldest key. All others are unknown: their key is
+    negative, a hash of the skeleton.
+
+    Args:
+        table: the templates, keys of 1 or more.
+        members: skeletons seen in training, with their keys.
+        tau: share of a message's words that its template must have.
+
+    >>> table = [FrozenTemplate(7, ("port", "<*>", "open"), "port <*> open", 3, ("v",))]
+    >>> templates = Templates(table, {})
+    >>> match = templates.match("port 22 open")
+    >>> match.key, match.values, match.known
+    (7, ('22',), True)
+    >>> templates.match("port 22 closed").nearest
+    7
+    """
+
+    def __init__(self, table: Iterable[FrozenTemplate], members: Mapping[Tokens, int], tau: float = 0.5) -> None:
+        self._table = {row.key: row for row in table}
+        self._members = dict(members)
+        self._tau = tau
+        self._tokeniser = Tokeniser()
+        self._answers: dict[Tokens, _Answer] = {}
+        self._exact = {row.tokens: row.key for row in sorted(self._table.values(), key=lambda row: -row.key)}
+        self._index = WordIndex()
+        self._anchored: dict[str, list[int]] = {}
+        self._build()
+
+    def match(self, message: str, ids: tuple[str, ...] = ()) -> Match:
+        """The key of a message, and what stood at each `<*>`; unknown messages have a negative key."""
+        surface, parts = self._tokeniser.read(message, ids)
+        answer = self._answers.get(surface.tokens)
+        if answer is None:
+            if len(self._answers) >= MAX_REMEMBERED:
+                self._answers.clear()
+            answer = self._answers[surface.tokens] = self._find(surface.tokens)
+        values = tuple([surface.text_of(parts, first, last) for first, last in answer.runs])
+        return Match(answer.key, values, answer.template, answer.known, answer.nearest)
+
+    def template(self, key: int) -> Template:
+        """The template of a key; KeyError when there is none."""
+        row = self._table[key]
+        return Template(row.key, row.text, row.count)
+
+    def keys(self) -> tuple[int, ...]:
+        """All keys, in order."""
+        return tuple(sorted(self._table))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as plain JSON types."""
+        rows = [
+            {"key": r.key, "tokens": list(r.tokens), "text": r.text, "count": r.count, "kinds": list(r.kinds)}
+            for r in (self._table[key] for key in self.keys())
+        ]
+        members = sorted([key, list(tokens)] for tokens, key in self._members.items())
+        return {"tau": self._tau, "templates": rows, "skeletons": members}
+
+    @classmethod
+    def from_dict(cls, stored: object) -> Templates:
+        """The table stored by `to_dict`; ModelError for anything else.
+
+        >>> Templates.from_dict(Templates([], {}).to_dict()).keys()
+        ()
+        """
+        where = "templates"
+        body = _typed(stored, dict, where)
+        tau = body.get("tau")
+        if not isinstance(tau, (int, float)) or isinstance(tau, bool) or not 0 < tau <= 1:
+            raise ModelError("tau is not a share between 0 and 1", remedy=_REMEDY, where=where)
+        table = [_row(item) for item in _bounded(body.get("templates"), MAX_TABLE)]
+        keys = {row.key for row in table}
+        if len(keys) != len(table):
+            raise ModelError("a key stands for two templates", remedy=_REMEDY, where=where)
+        members: dict[Tokens, int] = {}
+        for item in _bounded(body.get("skeletons"), MAX_TABLE):
+            pair = _bounded(item, 2)
+            if len(pair) != 2 or type(pair[0]) is not int or pair[0] not in keys:
+                raise ModelError("a skeleton has no template", remedy=_REMEDY, where=where)
+            members[_tokens(pair[1])] = pair[0]
+        return cls(table, members, float(tau))
+
+    def _build(self) -> None:
+        held: dict[str, int] = {}
+        for row in self._table.values():
+            for word in set(words_of(row.tokens)):
+                held[word] = held.get(word, 0) + 1
+        for row in self._table.values():
+            words = words_of(row.tokens)
+            self._index.add(row.key, words)
+            if words:
+                # any message that fits holds all the template's words: its rarest is enough to find it by
+                self._anchored.setdefault(min(words, key=lambda word: (held[word], word)), []).append(row.key)
+
+    def _find(self, tokens: Tokens) -> _Answer:
+        key = self._members.get(tokens) or self._exact.get(tokens) or self._fitting(tokens)
+        if key is not None:
+            row = self._table[key]
+            # a skeleton kept for being over a cap may not fit: then all of it is one value
+            runs = glob_runs(row.tokens, tokens, row.kinds) or glob_runs(row.tokens, tokens) or [(0, len(tokens))]
+            return _Answer(key, row.text, tuple(runs), known=True, nearest=None)
+        nearest = self._index.best(words_of(tokens), 0.0)
+        runs = [(place, place + 1) for place, token in enumerate(tokens) if token == WILDCARD]
+        return _Answer(_hash(tokens), " ".join(tokens), tuple(runs), known=False, nearest=nearest and nearest[0])
+
+    def _fitting(self, tokens: Tokens) -> int | None:
+        words = words_of(tokens)
+        need = least_common(len(words), self._tau)
+        best: tuple[int, int, int] | None = None
+        for word in dict.fromkeys(words):
+            for key in self._anchored.get(word, ()):
+                row = self._table[key]
+                size = sum(map(is_word, row.tokens))
+                rank = (-size, len(row.tokens), key)
+                if size < need or (best is not None and rank > best):
+                    continue
+                if glob_runs(row.tokens, tokens, row.kinds) is not None:
+                    best = rank
+        return None if best is None else best[2]
+
+
+def wildcard_kinds(tokens: Tokens, members: Sequence[Tokens]) -> tuple[str, ...]:
+    """What each `<*>` of a template held in its members: `v` values and punctuation, `w` words, `?` also nothing.
+
+    >>> wildcard_kinds(("user", "<*>"), [("user", "<*>"), ("user", "root")])
+    ('w',)
+    """
+    wild = [{"v"} for token in tokens if token == WILDCARD]
+    for member in members:
+        for held, (first, last) in zip(wild, glob_runs(tokens, member) or [], strict=False):
+            held.update("?" if first == last else "w" if any(map(is_word, member[first:last])) else "v")
+    return tuple(("w" if "w" in held else "v") + ("?" if "?" in held else "") for held in wild)
+
+
+def _hash(tokens: Tokens) -> int:
+    digest = hashlib.blake2b("\x00".join(tokens).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    # 62 bits, so that the key fits the signed 64-bit columns it is stored in; never 0
+    return -(int.from_bytes(digest, "big") >> 2) - 1
+
+
+def _typed(value: object, kind: type[Any], where: str) -> Any:
+    if not isinstance(value, kind):
+        raise ModelError(f"a {kind.__name__} is missing", remedy=_REMEDY, where=where)
+    return value
+
+
+def _bounded(value: object, limit: int) -> list[Any]:
+    items: list[Any] = _typed(value, list, "templates")
+    if len(items) > limit:
+        raise ModelError(f"a list has {len(items)} items, above {limit}", remedy=_REMEDY, where="templates")
+    return items
+
+
+def _tokens(value: object) -> Tokens:
+    return tuple(_typed(token, str, "templates") for token in _bounded(value, 2 * MAX_TOKENS + 2))
+
+
+def _row(item: object) -> FrozenTemplate:
+    body = _typed(item, dict, "templates")
+    tokens = _tokens(body.get("tokens"))
+    kinds = tuple(_typed(kind, str, "templates") for kind in _bounded(body.get("kinds"), 2 * MAX_TOKENS + 2))
+    key, count, text = body.get("key"), body.get("count"), body.get("text")
+    sound = type(key) is int and 1 <= key < 1 << 62 and type(count) is int and count >= 0 and isinstance(text, str)
+    if not sound or len(kinds) != tokens.count(WILDCARD) or not _KINDS.issuperset(kinds):
+        raise ModelError("a template's key, count, text or kinds are out of bounds", remedy=_REMEDY, where="templates")
+    return FrozenTemplate(key, tokens, text, count, kinds)  # type: ignore[arg-type]

@@ -1,0 +1,245 @@
+"""Spell: from messages to log keys, online, by true longest common subsequences (ICDM 2016; PAPER section 1).
+
+Where this differs from the paper, and why:
+
+* values are typed before any LCS (`tokens`), so a message is first looked up by its skeleton;
+* tau counts words only, and must hold for the template's words as well as for the message's: else a message of two
+  words could shrink a template of twenty to one;
+* equal shares: the smallest template, then the oldest key; `>=` tau, as all public ports;
+* a template without words takes exactly its own skeleton, so that nothing can swallow everything;
+* a key stands for the print statement that wrote its founder, the first skeleton that had it. That never changes:
+  when templates merge the oldest key survives and the others become its aliases, when one splits the part with the
+  founder keeps the key and the others become children with keys of their own (TKDE 2019; `settle`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from offscript.entries import WILDCARD, Entry, Line
+from offscript.parse.lcs import WordIndex, common_tokens, glob_runs
+from offscript.parse.match import FrozenTemplate, Templates, wildcard_kinds
+from offscript.parse.settle import regroup
+from offscript.parse.tokens import Tokeniser, Tokens, render, words_of
+
+SKELETONS_PER_TEMPLATE: Final = 5
+"""Distinct skeletons kept for each template of `max_templates`: real logs have one to three, a user name without
+digits some dozens."""
+
+OVERFLOW: Final[Tokens] = (WILDCARD,)
+"""The template of what no template takes when there is no room for more; it is also the skeleton of a lone value."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEvent:
+    """What became of a key at `settle`: `alias` means `key` is now `other`, `child` that `key` split off `other`."""
+
+    kind: Literal["alias", "child"]
+    key: int
+    other: int
+
+
+@dataclass(slots=True)
+class _Cluster:
+    key: int
+    tokens: Tokens
+    spaces: tuple[bool, ...]
+    members: list[int] = field(default_factory=list)
+
+
+class Spell:
+    """The learning parser: gives each message a log key, and settles keys when the log has been read (PAPER 1).
+
+    `parse` gives provisional keys at once; `learn` gives skeleton numbers, which `settle` resolves, so that an early
+    line never keeps a key that a later line changed. `skipped` counts by reason what was not looked at in full:
+    `long_messages` (more than `tokens.MAX_TOKENS` tokens), `skeletons` and `templates` (over the caps).
+
+    Args:
+        tau: share of the words that must be common, of the message and of the template.
+        max_templates: cap on templates; above it unknown messages get the overflow key and are counted.
+
+    >>> spell = Spell()
+    >>> numbers = [spell.learn(f"Took {n} seconds to {verb} instance") for n in (0.6, 1.2) for verb in ("build", "stop")]
+    >>> numbers
+    [1, 2, 1, 2]
+    >>> templates, keys = spell.settle()
+    >>> [templates.template(keys[n]).text for n in (1, 2)]
+    ['Took <*> seconds to build instance', 'Took <*> seconds to stop instance']
+    """
+
+    def __init__(self, tau: float = 0.5, max_templates: int = 10_000) -> None:
+        self._tau = tau
+        self._max_templates = max_templates
+        self._tokeniser = Tokeniser()
+        # Number 0 is the overflow skeleton, so that real numbers start at 1 like keys.
+        self._skeletons: list[Tokens] = [OVERFLOW]
+        self._spaces: list[tuple[bool, ...]] = [(False,)]
+        self._counts: list[int] = [0]
+        self._key_of: list[int] = [0]
+        self._numbers: dict[Tokens, int] = {}
+        self._clusters: dict[int, _Cluster] = {}
+        self._founders: dict[int, int] = {}
+        self._index = WordIndex()
+        self._plans: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._next_key = 1
+        self._over = {"skeletons": 0, "templates": 0}
+        self.events: list[KeyEvent] = []
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """How many messages were not looked at in full, by reason."""
+        return {"long_messages": self._tokeniser.truncated, **self._over}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a cap was met: the log is not made of print statements, and the user should be told."""
+        return any(self._over.values())
+
+    def learn(self, message: str, ids: tuple[str, ...] = ()) -> int:
+        """The number of the message's skeleton; equal skeletons have equal numbers, and a number is never reused."""
+        surface, _ = self._tokeniser.read(message, ids)
+        number = self._numbers.get(surface.tokens)
+        if number is None:
+            number = self._meet(surface.tokens, surface.spaces)
+        self._counts[number] += 1
+        return number
+
+    def parse(self, message: str, ids: tuple[str, ...] = ()) -> Entry:
+        """The entry of a message with the key it has for now; `settle` and `events` say what became of it.
+
+        >>> entry = Spell().parse("Took 0.61 seconds to deallocate network")
+        >>> entry.key, entry.template, entry.values
+        (1, 'Took <*> seconds to deallocate network', ('0.61',))
+        """
+        number = self.learn(message, ids)
+        cluster = self._clusters[self._key_of[number]]
+        surface, parts = self._tokeniser.read(message, ids)
+        if surface.tokens == cluster.tokens:
+            runs = tuple((place, place + 1) for place, token in enumerate(surface.tokens) if token == WILDCARD)
+        else:
+            # a skeleton over the cap may not fit its nearest template: then all of it is one value
+            runs = tuple(glob_runs(cluster.tokens, surface.tokens) or ((0, len(surface.tokens)),))
+        values = tuple(surface.text_of(parts, *run) for run in runs)
+        return Entry(Line(message), cluster.key, values, render(cluster.tokens, cluster.spaces))
+
+    def settle(self) -> tuple[Templates, list[int]]:
+        """The frozen table after split and merge, and the key of every skeleton number (TKDE 2019; PAPER 1.5).
+
+        The list is indexed by skeleton number; place 0 is the overflow's, 0 when it was never needed. Learning may go
+        on afterwards, and keys given stay.
+        """
+        numbers = [n for n in range(len(self._skeletons)) if self._key_of[n]]
+        groups = regroup(
+            [self._skeletons[n] for n in numbers],
+            [self._counts[n] for n in numbers],
+            [self._key_of[n] for n in numbers],
+        )
+        self._adopt([[numbers[place] for place in group] for group in groups])
+        table = [self._freeze(cluster) for cluster in self._clusters.values()]
+        members = {self._skeletons[n]: self._key_of[n] for n in numbers}
+        return Templates(table, members, self._tau), list(self._key_of)
+
+    def _meet(self, tokens: Tokens, spaces: tuple[bool, ...]) -> int:
+        words = words_of(tokens)
+        found = self._index.best(words, self._tau) if words else None
+        if len(self._numbers) >= SKELETONS_PER_TEMPLATE * self._max_templates:
+            self._over["skeletons"] += 1
+            return self._clusters[found[0]].members[0] if found else self._overflow()
+        if found is None and len(self._clusters) >= self._max_templates:
+            self._over["templates"] += 1
+            return self._overflow()
+        number = len(self._skeletons)
+        self._skeletons.append(tokens)
+        self._spaces.append(spaces)
+        self._counts.append(0)
+        self._numbers[tokens] = number
+        self._key_of.append(self._found(number) if found is None else self._join(self._clusters[found[0]], number))
+        return number
+
+    def _found(self, number: int) -> int:
+        cluster = _Cluster(self._next_key, self._skeletons[number], self._spaces[number], [number])
+        self._next_key += 1
+        self._clusters[cluster.key] = cluster
+        self._founders[number] = cluster.key
+        self._index.add(cluster.key, words_of(cluster.tokens))
+        return cluster.key
+
+    def _join(self, cluster: _Cluster, number: int) -> int:
+        cluster.members.append(number)
+        tokens, spaces = merged(cluster.tokens, cluster.spaces, self._skeletons[number])
+        if words_of(tokens) != words_of(cluster.tokens):
+            self._index.remove(cluster.key)
+            self._index.add(cluster.key, words_of(tokens))
+        cluster.tokens, cluster.spaces = tokens, spaces
+        return cluster.key
+
+    def _overflow(self) -> int:
+        if not self._key_of[0]:
+            self._numbers.setdefault(OVERFLOW, 0)
+            self._key_of[0] = self._key_of[self._numbers[OVERFLOW]] or self._found(0)
+        return 0
+
+    def _adopt(self, groups: list[list[int]]) -> None:
+        clusters: dict[int, _Cluster] = {}
+        for group in groups:
+            keys = sorted(self._founders[n] for n in group if n in self._founders)
+            if keys:
+                key = keys[0]
+                for gone in keys[1:]:
+                    self.events.append(KeyEvent("alias", gone, key))
+            else:
+                key = self._next_key
+                self._next_key += 1
+                self.events.append(KeyEvent("child", key, self._key_of[group[0]]))
+                self._founders[group[0]] = key
+            clusters[key] = self._cluster(key, group)
+        self._founders = {n: key for n, key in self._founders.items() if key in clusters}
+        self._clusters = dict(sorted(clusters.items()))
+        self._index = WordIndex()
+        for key, cluster in self._clusters.items():
+            self._index.add(key, words_of(cluster.tokens))
+            for number in cluster.members:
+                self._key_of[number] = key
+
+    def _cluster(self, key: int, group: list[int]) -> _Cluster:
+        tokens, spaces = self._skeletons[group[0]], self._spaces[group[0]]
+        for number in group[1:]:
+            tokens, spaces = merged(tokens, spaces, self._skeletons[number])
+        return _Cluster(key, tokens, spaces, group)
+
+    def _freeze(self, cluster: _Cluster) -> FrozenTemplate:
+        members = [self._skeletons[n] for n in cluster.members]
+        return FrozenTemplate(
+            key=cluster.key,
+            tokens=cluster.tokens,
+            text=render(cluster.tokens, cluster.spaces),
+            count=sum(self._counts[n] for n in cluster.members),
+            kinds=wildcard_kinds(cluster.tokens, members),
+        )
+
+
+def merged(tokens: Tokens, spaces: tuple[bool, ...], other: Tokens) -> tuple[Tokens, tuple[bool, ...]]:
+    """The template of two: their common tokens, one `<*>` wherever they disagree, runs of `<*>` as one (PAPER 1.2).
+
+    >>> merged(("Failed", "on", "<*>"), (False, True, True), ("Failed", "on", "<*>", "<*>"))[0]
+    ('Failed', 'on', '<*>')
+    """
+    if tokens == other:
+        return tokens, spaces
+    out: list[str] = []
+    gaps: list[bool] = []
+    at, to = 0, 0
+    for i, j in [*common_tokens(tokens, other), (len(tokens), len(other))]:
+        if tokens[at:i] == other[to:j]:
+            out += tokens[at:i]
+            gaps += spaces[at:i]
+        else:
+            out.append(WILDCARD)
+            # the space before the first token left out, else the one after the gap
+            gaps.append(spaces[at] if at < len(tokens) else True)
+        if i < len(tokens):
+            out.append(tokens[i])
+            gaps.append(spaces[i])
+        at, to = i + 1, j + 1
+    return tuple(out), tuple(gaps)

@@ -1,0 +1,241 @@
+"""Tokens: what in a message is a word of its print statement, and what is a value that stood in it (ours).
+
+A word is a run of characters without white space and delimiters; a delimiter is a token of its own, so that template
+text can be written as the print statement was. A word's type is decided by the word alone (and by what is glued to
+it), never by what other lines say, so that one pass over the bytes of a line can find the skeleton:
+
+* a word with a digit is a value: print statements seldom spell digits, values nearly always have some;
+* so is an absolute path, an address with `@`, a hexadecimal word of 8 or more, a MAC or IPv6 address, `<masked>`,
+  `<*>` itself, and every string known to be a session identifier;
+* values joined by `:` `,` `;` `|` alone are one value (`10.0.0.1:80`, `1,2,3`), and so are values in one pair of
+  brackets joined by space or commas, with `-` or `**` for the absent ones (`[req-1 ab12 - - -]`): the length of a list is data;
+* quotes are delimiters, and what they hold is judged like anything else: a quoted part may be a whole phrase.
+
+The white space is ASCII's, and digits are ASCII's: other scripts' words stay words.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import Final, NamedTuple
+
+from offscript.entries import WILDCARD
+
+MAX_TOKENS: Final = 256
+"""Tokens of a message that are looked at, the rest is one value: ten times the longest print statement we met."""
+
+MAX_CACHED_TEXT: Final = 2_048
+"""Longer messages are not cached, so that the cache's memory is bounded; they are stack traces and dumps."""
+
+MAX_CACHED: Final = 20_000
+"""Surfaces a cache holds, about 1 kB each: real logs have some hundreds, and a cleared cache costs time only."""
+
+_DELIMITERS: Final = r"\x00-\x20=:,;()\[\]{}<>\"'|`"
+_W: Final = rf"[^{_DELIMITERS}]"  # a character of a word
+_IN: Final = rf"(?:[^{_DELIMITERS}.]|\.(?=[^{_DELIMITERS}.]))"  # the same, but no dot that ends a word
+_START: Final = rf"(?:(?<!{_W})|(?<=\.\.)(?!\.))"  # a word starts here; dots in a row are filling, as in `size.....4`
+
+_VALUES: Final = (
+    r"<(?:masked|\*)>",
+    # hexadecimal groups joined by colons: a MAC, IPv6, or a time; with a digit, or as long as a MAC
+    rf"{_START}(?=[0-9A-Fa-f:]{{0,39}}[0-9]|(?:[0-9A-Fa-f]{{2}}:){{5}})"
+    rf"(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:[0-9]+\.[0-9.]*[0-9]|[0-9A-Fa-f]{{0,4}})(?!{_W})",
+    rf"{_START}(?:[A-Za-z]:)?[/\\]{_IN}++",  # an absolute path
+    rf"{_START}(?:[^{_DELIMITERS}0-9.@]|\.(?!\.))*+(?:[0-9]|@(?={_W})){_IN}*+",  # a word with a digit or an @
+    rf"{_START}[A-Fa-f]{{8,}}+(?!{_W})",
+)
+_ONE: Final = "(?>" + "|".join(_VALUES) + ")"
+_GLUED: Final = rf"(?>{_ONE}(?:(?>[,;]+\ ?|[:|]++){_ONE})*+)"
+_ABSENT: Final = rf"(?>(?<!{_W})[-*?.]+(?!{_W}))"
+_ITEM: Final = rf"(?:{_GLUED}|{_ABSENT})"
+_BRACKETED: Final = rf"(?:(?<=[\[(])(?!\ )|(?<=[\[(]\ )){_ITEM}(?:[ ,;:|]++{_ITEM})*+(?=\ ?[\])])"
+# A list without brackets: four values in a row or more, fewer may each have a meaning.
+_VALUE: Final = rf"(?:{_BRACKETED}|{_GLUED}(?:(?:[ ]++{_GLUED}){{3,}}+|(?:[ ]++-(?!{_W})){{2,}}+)?)"
+# Constant text, then a value: whole words are stepped over, since a search tries every character. The plain word
+# first, for speed alone.
+_PART: Final = re.compile(
+    rf"((?:(?:(?![A-Fa-f]{{8}})[A-Za-z]++\ )++|(?!{_ONE}|{_BRACKETED})(?:{_IN}++|\.++|[{_DELIMITERS}]))*+)({_VALUE})?"
+)
+_PIECE: Final = re.compile(rf"(?:{_IN}|(?<=[A-Za-z])'(?=[A-Za-z]))+|\.+|[^\x00-\x20]")
+_WORD: Final = re.compile(r"[A-Za-z\x80-\U0010ffff]")
+_PLAIN_ID: Final = re.compile(rf"[^{_DELIMITERS}.]*[0-9][^{_DELIMITERS}.]*")
+
+Tokens = tuple[str, ...]
+Span = tuple[int, int, int, int]
+
+
+class Surface(NamedTuple):
+    """The constant side of a message: its tokens, the spaces before them, and where each stood.
+
+    A message is split into parts, constant text at even places and values at odd ones. `spans[i]` is
+    `(part, start, last part, end)` of token i; messages with the same constant parts have the same surface.
+    """
+
+    tokens: Tokens
+    spaces: tuple[bool, ...]
+    spans: tuple[Span, ...]
+    truncated: bool
+
+    def text_of(self, parts: list[str], first: int, last: int) -> str:
+        """The text of tokens `first` up to but without `last`, as it stood in the message; empty when there is none."""
+        if first >= last:
+            return ""
+        part, start, _, _ = self.spans[first]
+        _, _, end_part, end = self.spans[last - 1]
+        if part == end_part:
+            return parts[part][start:end] if end >= 0 else parts[part][start:]
+        tail = parts[end_part][:end] if end >= 0 else parts[end_part]
+        return parts[part][start:] + "".join(parts[part + 1 : end_part]) + tail
+
+
+def is_word(token: str) -> bool:
+    """Whether a token is a constant with a letter in it: only these count for tau and for the LCS (ours).
+
+    Punctuation is left out because any two `key=value, key=value` statements share most of it.
+
+    >>> is_word("opened"), is_word(":"), is_word("<*>")
+    (True, False, False)
+    """
+    return token != WILDCARD and _WORD.search(token) is not None
+
+
+def words_of(tokens: Tokens) -> Tokens:
+    """The constants with letters of a token sequence, in order.
+
+    >>> words_of(("port", ":", "<*>", "open"))
+    ('port', 'open')
+    """
+    return tuple(token for token in tokens if is_word(token))
+
+
+def render(tokens: Tokens, spaces: tuple[bool, ...]) -> str:
+    """Template text as a person writes it: tokens with a space where the message had white space.
+
+    >>> render(("src", ":", "<*>"), (False, False, True))
+    'src: <*>'
+    """
+    return "".join(" " + token if space else token for token, space in zip(tokens, spaces, strict=True)).strip()
+
+
+class Tokeniser:
+    """Splits messages into constants and values, remembering surfaces it has met (ours).
+
+    The memory is bounded and never changes an answer. `truncated` counts messages with more than `MAX_TOKENS` tokens.
+
+    >>> surface, parts = Tokeniser().read("Took 0.61 seconds")
+    >>> surface.tokens, parts[1::2]
+    (('Took', '<*>', 'seconds'), ['0.61'])
+    """
+
+    def __init__(self) -> None:
+        self.truncated = 0
+        self._surfaces: dict[tuple[str, ...], Surface] = {}
+
+    def read(self, message: str, ids: tuple[str, ...] = ()) -> tuple[Surface, list[str]]:
+        """The surface of a message, and its parts: constant text at even places, values at odd ones."""
+        parts = _split_with_ids(message, ids) if ids else _split(message)
+        if len(message) > MAX_CACHED_TEXT:
+            surface = _surface(parts)
+        else:
+            constant = tuple(parts[::2])
+            known = self._surfaces.get(constant)
+            if known is None:
+                if len(self._surfaces) >= MAX_CACHED:
+                    self._surfaces.clear()
+                known = self._surfaces[constant] = _surface(parts)
+            surface = known
+        self.truncated += surface.truncated
+        return surface, parts
+
+
+def skeleton(message: str, ids: tuple[str, ...] = ()) -> tuple[Tokens, tuple[str, ...]]:
+    """The tokens of a message with `<*>` for each value, and the values as they stood (ours; PAPER 1.1 for the start).
+
+    >>> skeleton("Receiving block blk_-16 src: /10.2.1.7:54106 dest: /10.2.1.7:50010")[0]
+    ('Receiving', 'block', '<*>', 'src', ':', '<*>', 'dest', ':', '<*>')
+    >>> skeleton("[req-1 12ab 34cd - - -]") == (("[", "<*>", "]"), ("req-1 12ab 34cd - - -",))
+    True
+    >>> skeleton("login by alice", ids=("alice",))
+    (('login', 'by', '<*>'), ('alice',))
+    """
+    surface, parts = Tokeniser().read(message, ids)
+    places = [place for place, token in enumerate(surface.tokens) if token == WILDCARD]
+    return surface.tokens, tuple(surface.text_of(parts, place, place + 1) for place in places)
+
+
+def _surface(parts: list[str]) -> Surface:
+    tokens: list[str] = []
+    spaces: list[bool] = []
+    spans: list[Span] = []
+    gap = False
+    for place, part in enumerate(parts):
+        found = [(part, 0, len(part))] if place % 2 else [(m[0], m.start(), m.end()) for m in _PIECE.finditer(part)]
+        end = 0
+        for text, start, stop in found:
+            gap = gap or start > end
+            end = stop
+            if len(tokens) == MAX_TOKENS:
+                tokens.append(WILDCARD)
+                spaces.append(gap)
+                spans.append((place, start, len(parts) - 1, -1))
+                return Surface(tuple(tokens), tuple(spaces), tuple(spans), truncated=True)
+            tokens.append(WILDCARD if place % 2 else text)
+            spaces.append(gap)
+            # a value's length differs from message to message, so its end is left open
+            spans.append((place, 0, place, -1) if place % 2 else (place, start, place, stop))
+            gap = False
+        gap = gap or end < len(part)
+    return Surface(tuple(tokens), tuple(spaces), tuple(spans), truncated=False)
+
+
+def _split(message: str) -> list[str]:
+    # Of odd length: constant text, value, ..., constant text; the last match is always empty.
+    parts = [*chain.from_iterable(_PART.findall(message))][:-2]
+    if not parts or parts[-1]:
+        parts.append("")
+    else:
+        parts.pop()
+    return parts
+
+
+def _split_with_ids(message: str, ids: tuple[str, ...]) -> list[str]:
+    # Most ids are words with a digit and so values already; the others are covered by a mark that is.
+    odd = sorted(
+        {i for i in ids if i.strip() and i in message and not _PLAIN_ID.fullmatch(i)}, key=lambda i: (-len(i), i)
+    )
+    if not odd:
+        return _split(message)
+    mark = "\ue000"
+    while mark in message:
+        mark += "\ue000"
+    for number, name in enumerate(odd):
+        message = _cover(message, name, f"{mark}{number}\ue001")
+    parts = _split(message)
+    for place in range(1, len(parts), 2):
+        if mark in parts[place]:
+            for number, name in enumerate(odd):
+                parts[place] = parts[place].replace(f"{mark}{number}\ue001", name)
+    return parts
+
+
+def _cover(message: str, name: str, mark: str) -> str:
+    out: list[str] = []
+    done = 0
+    at = message.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if _is_edge(message, at - 1) and _is_edge(message, end):
+            out += (message[done:at], mark)
+            done = end
+        else:
+            end = at + 1
+        at = message.find(name, end)
+    return "".join(out) + message[done:]
+
+
+_IS_WORD_CHARACTER: Final = re.compile(_W)
+
+
+def _is_edge(message: str, at: int) -> bool:
+    return not 0 <= at < len(message) or message[at] == "." or _IS_WORD_CHARACTER.match(message, at) is None
