@@ -50,10 +50,13 @@ class SessionKey:
     field: str = ""
     name: str = ""
     _search: Any = dataclasses.field(default=None, init=False, repr=False, compare=False)
+    _group: int = dataclasses.field(default=0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.where in ("message", "line"):
-            object.__setattr__(self, "_search", _compile(self.pattern).search)
+            compiled = _compile(self.pattern)
+            object.__setattr__(self, "_search", compiled.search)
+            object.__setattr__(self, "_group", min(1, compiled.groups))
 
     @classmethod
     def none(cls) -> SessionKey:
@@ -97,7 +100,7 @@ class SessionKey:
         match = self._search(text.encode("utf-8", "replace"))
         if match is None:
             return None
-        found = match.group(1 if match.re.groups else 0)
+        found = match.group(self._group)
         return found.decode("utf-8", "replace")[:MAX_ID] if found else None
 
     def describe(self) -> str:
