@@ -24,25 +24,65 @@ from offscript.model import Model, journal_path, load
 from offscript.parse.header import Header, header_from_options
 from offscript.parse.learn import entries, learn
 from offscript.parse.records import Reader
-from offscript.render import VERDICT_COLUMNS, clock, csv_row, explained, json_line, place, table, verdict_csv, verdict_groups  # fmt: skip
-from offscript.sources import Reading, follow, read
+from offscript.render import (
+    VERDICT_COLUMNS,
+    clock,
+    csv_row,
+    explained,
+    json_line,
+    place,
+    table,
+    verdict_csv,
+    verdict_groups,
+)
+from offscript.sources import follow, read
 
 GROUPS_SHOWN = 100  # rows of a table on a terminal; more are not read there, and every verdict is in the JSON lines
 JOURNAL_BATCH = 1000  # verdicts written to the journal at once when a whole file is judged
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Reads raw logs, learns what is normal, and says when a system goes off script.")  # fmt: skip
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Reads raw logs, learns what is normal, and says when a system goes off script.",
+)
 
 Logs = Annotated[list[str], typer.Argument(metavar="LOG...", help="Files, folders, globs, or - for standard input.")]
 ModelDir = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder made by `offscript fit`.")]
 Form = Annotated[Output | None, typer.Option("--output", help="Default: a table on a terminal, JSON lines on a pipe.")]
-SessionKeyOption = Annotated[str | None, typer.Option("--session", metavar="REGEX", help="What names a session: a pattern whose group 1 (or match) is the id, or 'none'. Default: discovered.")]  # fmt: skip
-HeaderOption = Annotated[str | None, typer.Option("--header", metavar="REGEX", help="Pattern with named groups time, level, message, ... Default: detected.")]  # fmt: skip
-TimeOption = Annotated[str | None, typer.Option("--time-format", metavar="FORMAT", help="strptime format of the stamp at the start of a line. Default: detected.")]  # fmt: skip
-AlarmsOption = Annotated[float | None, typer.Option("--false-alarms", help="Share of normal sessions that may be flagged. Default: 0.001.")]  # fmt: skip
+SessionKeyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--session",
+        metavar="REGEX",
+        help="What names a session: a pattern whose group 1 (or match) is the id, or 'none'. Default: discovered.",
+    ),
+]
+HeaderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--header", metavar="REGEX", help="Pattern with named groups time, level, message, ... Default: detected."
+    ),
+]
+TimeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--time-format",
+        metavar="FORMAT",
+        help="strptime format of the stamp at the start of a line. Default: detected.",
+    ),
+]
+AlarmsOption = Annotated[
+    float | None, typer.Option("--false-alarms", help="Share of normal sessions that may be flagged. Default: 0.001.")
+]
 SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the training. Default: 0.")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML (see docs/reference).")]  # fmt: skip
-CompleteOption = Annotated[bool, typer.Option("--complete", help="The input is all there is: close every session at its end.")]  # fmt: skip
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML (see docs/reference).")
+]
+CompleteOption = Annotated[
+    bool, typer.Option("--complete", help="The input is all there is: close every session at its end.")
+]
 ExitOption = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when anomalies are found.")]
 
 
@@ -87,8 +127,12 @@ def detect_verb(
     logs: Logs,
     output: Form = None,
     complete: CompleteOption = False,
-    follow_file: Annotated[bool, typer.Option("--follow", help="Keep reading the file as it grows, through rotation.")] = False,  # fmt: skip
-    no_journal: Annotated[bool, typer.Option("--no-journal", help="Do not keep the verdicts in the model folder.")] = False,  # fmt: skip
+    follow_file: Annotated[
+        bool, typer.Option("--follow", help="Keep reading the file as it grows, through rotation.")
+    ] = False,
+    no_journal: Annotated[
+        bool, typer.Option("--no-journal", help="Do not keep the verdicts in the model folder.")
+    ] = False,
     exit_code: ExitOption = False,
 ) -> None:
     """Judge logs with a model: print each anomaly, where it is, what was expected instead, and why."""
@@ -98,12 +142,23 @@ def detect_verb(
     if follow_file and len(logs) != 1:
         raise UsageError("--follow takes one file", remedy="give one file, or pipe `tail -F` into `detect MODEL -`")
     if follow_file or logs == ["-"]:
-        found = _watch(detector, follow(logs[0], stop=lambda: False) if follow_file else read("-"), chosen(output), journal, complete)  # fmt: skip
+        found = _watch(
+            detector,
+            follow(logs[0], stop=lambda: False) if follow_file else read("-"),
+            chosen(output),
+            journal,
+            complete,
+        )
     else:
         reading = read(*logs, config=judge.config)
         with progress_bar() as report:
-            verdicts = detect(judge, reading, complete=complete, detector=detector,
-                              progress=lambda lines: report("judging lines", detector.counts["lines"], 0))  # fmt: skip
+            verdicts = detect(
+                judge,
+                reading,
+                complete=complete,
+                detector=detector,
+                progress=lambda _lines: report("judging lines", detector.counts["lines"], 0),
+            )
             found = _print_verdicts(_journalled(verdicts, journal, judge), chosen(output))
         for finding in reading.report.findings():
             say(finding)
@@ -118,7 +173,9 @@ def scan_verb(
     session: SessionKeyOption = None,
     header: HeaderOption = None,
     time_format: TimeOption = None,
-    share: Annotated[float, typer.Option("--learn-share", min=0.1, max=0.95, help="Share of the lines to learn from.")] = 0.7,  # fmt: skip
+    share: Annotated[
+        float, typer.Option("--learn-share", min=0.1, max=0.95, help="Share of the lines to learn from.")
+    ] = 0.7,
     false_alarms: AlarmsOption = None,
     seed: SeedOption = None,
     config: ConfigOption = None,
@@ -131,8 +188,10 @@ def scan_verb(
     for finding in reading.report.findings():
         say(finding)
     split = int(len(lines) * share)
-    say(f"learning from the first {split:,} lines and judging the last {len(lines) - split:,}: what went wrong in the "
-        "first part counts as normal here; for a clean model use `offscript fit` on normal logs")  # fmt: skip
+    say(
+        f"learning from the first {split:,} lines and judging the last {len(lines) - split:,}: what went wrong in the "
+        "first part counts as normal here; for a clean model use `offscript fit` on normal logs"
+    )
     model = _fit(lines[:split], chosen_settings, header_from_options(time_format, header))
     for finding in model.facts["findings"]:
         say(finding)
@@ -148,7 +207,9 @@ def scan_verb(
 def parse_verb(
     logs: Logs,
     output: Form = None,
-    model: Annotated[Path | None, typer.Option("--model", help="Use the templates of this model instead of learning.")] = None,  # fmt: skip
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Use the templates of this model instead of learning.")
+    ] = None,
     session: SessionKeyOption = None,
     header: HeaderOption = None,
     time_format: TimeOption = None,
@@ -171,18 +232,24 @@ def parse_verb(
 def keys_verb(model: ModelDir, output: Form = None) -> None:
     """List the log keys of a model with their counts and templates."""
     templates = load(model).templates
-    rows = [[key, templates.template(key).count, templates.template(key).text] for key in templates.keys()]
-    print_rows("log keys", ["key", "count", "template"], sorted(rows, key=lambda row: (-row[1], row[0])), chosen(output))
+    rows = [[key, templates.template(key).count, templates.template(key).text] for key in templates]
+    print_rows(
+        "log keys", ["key", "count", "template"], sorted(rows, key=lambda row: (-row[1], row[0])), chosen(output)
+    )
 
 
 @app.command("evaluate")
 def evaluate_verb(
     model: ModelDir,
     logs: Logs,
-    labels: Annotated[Path, typer.Option("--labels", metavar="CSV", help="session,label or line,label; 1 is anomalous.")],
+    labels: Annotated[
+        Path, typer.Option("--labels", metavar="CSV", help="session,label or line,label; 1 is anomalous.")
+    ],
     output: Form = None,
     complete: CompleteOption = False,
-    allow_unknown: Annotated[bool, typer.Option("--allow-unknown", help="Leave out labels of units not in the log.")] = False,  # fmt: skip
+    allow_unknown: Annotated[
+        bool, typer.Option("--allow-unknown", help="Leave out labels of units not in the log.")
+    ] = False,
 ) -> None:
     """Compare verdicts with labels: precision, recall, F1, and what was counted."""
     from offscript.evaluate.judge import evaluate  # noqa: PLC0415
@@ -192,12 +259,35 @@ def evaluate_verb(
     score = evaluate(load(model), read(*logs), truth, complete=complete, allow_unknown=allow_unknown)
     low, high = score.false_positive_interval
     rows: list[list[Any]] = [
-        [score.unit, score.tp + score.fp + score.fn + score.tn, score.tp, score.fp, score.fn, score.tn,
-         round(score.precision, 4), round(score.recall, 4), round(score.f1, 4), round(score.false_positive_rate, 6),
-         [round(low, 6), round(high, 6)], dict(score.by_reason)]
-    ]  # fmt: skip
-    columns = ["unit", "counted", "tp", "fp", "fn", "tn", "precision", "recall", "f1", "false_positive_rate",
-               "false_positive_interval_95", "flagged_by_first_reason"]  # fmt: skip
+        [
+            score.unit,
+            score.tp + score.fp + score.fn + score.tn,
+            score.tp,
+            score.fp,
+            score.fn,
+            score.tn,
+            round(score.precision, 4),
+            round(score.recall, 4),
+            round(score.f1, 4),
+            round(score.false_positive_rate, 6),
+            [round(low, 6), round(high, 6)],
+            dict(score.by_reason),
+        ]
+    ]
+    columns = [
+        "unit",
+        "counted",
+        "tp",
+        "fp",
+        "fn",
+        "tn",
+        "precision",
+        "recall",
+        "f1",
+        "false_positive_rate",
+        "false_positive_interval_95",
+        "flagged_by_first_reason",
+    ]
     print_rows("evaluation", columns, rows, chosen(output))
 
 
@@ -207,8 +297,8 @@ def demo_verb(
     keep: Annotated[Path | None, typer.Option("--keep", metavar="MODEL", help="Save the model and keep it.")] = None,
 ) -> None:
     """Fit on a recorded PostgreSQL log, detect injected faults in another, and score what was found."""
+    from offscript.demo_report import print_demo  # noqa: PLC0415
     from offscript.evaluate.demo import run_demo  # noqa: PLC0415
-    from offscript.evaluate.demo_report import print_demo  # noqa: PLC0415
 
     with progress_bar() as report:
         result = run_demo(progress=report, say=say)
@@ -228,7 +318,9 @@ def _fit(lines: Iterable[Line], config: Config, header: Header | None) -> Model:
 def _learnt(lines: Iterable[Line], config: Config, header: Header | None) -> Iterator[Entry]:
     texts: list[tuple[Line, Fields]] = []
     with progress_bar() as report:
-        parsed = learn(lines, config, header=header, progress=report, keep=lambda line, fields: texts.append((line, fields)))
+        parsed = learn(
+            lines, config, header=header, progress=report, keep=lambda line, fields: texts.append((line, fields))
+        )
     for finding in parsed.findings():
         say(finding)
     return entries(parsed, texts)
@@ -266,7 +358,13 @@ def _watch(detector: Detector, lines: Iterable[Line], output: Output, journal: J
         for verdict in verdicts:
             if journal is not None:
                 journal.record([verdict], lineage=detector.model.lineage, version=detector.model.version)
-            emit(explained(verdict) if output is Output.TABLE else verdict_csv(verdict) if output is Output.CSV else json_line(record_of(verdict)))  # fmt: skip
+            emit(
+                explained(verdict)
+                if output is Output.TABLE
+                else verdict_csv(verdict)
+                if output is Output.CSV
+                else json_line(record_of(verdict))
+            )
             count += 1
         return count
 
@@ -301,16 +399,37 @@ def _print_groups(found: list[Verdict]) -> None:
     if not groups:
         return
     rows = [
-        [f"{clock(v.time)}\n{v.id}", place(v), v.session or "-", f"{v.reason}\n{v.score:.2f}", f"{v.entry.text[:240]}\n-> {v.detail}" + (f" (+{more} more)" if more else "")]  # fmt: skip
+        [
+            f"{clock(v.time)}\n{v.id}",
+            place(v),
+            v.session or "-",
+            f"{v.reason}\n{v.score:.2f}",
+            f"{v.entry.text[:240]}\n-> {v.detail}" + (f" (+{more} more)" if more else ""),
+        ]
         for v, more in groups[:GROUPS_SHOWN]
     ]
-    show(table(f"{len(found)} anomalies in {len(groups)} groups", ["time, id", "where", "session", "reason, score", "what"], rows))  # fmt: skip
+    show(
+        table(
+            f"{len(found)} anomalies in {len(groups)} groups",
+            ["time, id", "where", "session", "reason, score", "what"],
+            rows,
+        )
+    )
     if len(groups) > GROUPS_SHOWN:
         say(f"{len(groups) - GROUPS_SHOWN} more groups not shown: use --output jsonl")
 
 
 def _entry_row(entry: Entry) -> list[Any]:
-    return [entry.line.source, entry.line.number, entry.time, entry.level, entry.session, entry.key, entry.template, list(entry.values)]  # fmt: skip
+    return [
+        entry.line.source,
+        entry.line.number,
+        entry.time,
+        entry.level,
+        entry.session,
+        entry.key,
+        entry.template,
+        list(entry.values),
+    ]
 
 
 def _summary(detector: Detector, found: int) -> None:

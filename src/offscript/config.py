@@ -20,47 +20,102 @@ class Config(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OFFSCRIPT_", extra="forbid", frozen=True)
 
     # Reading (ours)
-    max_line_bytes: int = Field(1 << 20, ge=256, description="Longer lines are cut here and counted: 1 MiB holds any "
-                                "real record, and bounds memory when a newline is missing.")  # fmt: skip
-    max_expansion: int = Field(2_000, ge=1, description="Decompressed bytes allowed per compressed byte (above the "
-                               "first 64 MiB): real logs reach about 200, a bomb thousands.")  # fmt: skip
-    sample_lines: int = Field(20_000, ge=10, description="Lines looked at to find header and session key: the session "
-                              "key settles within a few thousand, 20,000 leaves room for quiet starts.")  # fmt: skip
+    max_line_bytes: int = Field(
+        1 << 20,
+        ge=256,
+        description="Longer lines are cut here and counted: 1 MiB holds any "
+        "real record, and bounds memory when a newline is missing.",
+    )
+    max_expansion: int = Field(
+        2_000,
+        ge=1,
+        description="Decompressed bytes allowed per compressed byte (above the "
+        "first 64 MiB): real logs reach about 200, a bomb thousands.",
+    )
+    sample_lines: int = Field(
+        20_000,
+        ge=10,
+        description="Lines looked at to find header and session key: the session "
+        "key settles within a few thousand, 20,000 leaves room for quiet starts.",
+    )
 
     # Parsing (Spell, ICDM 2016)
-    tau: float = Field(0.5, gt=0, le=1, description="Share of a message's constants that must be common with a "
-                       "template to join it: half, as the paper's default |s|/2.")  # fmt: skip
-    max_templates: int = Field(10_000, ge=1, description="Cap on templates: the largest public log set has 1,241; a "
-                               "log that passes this is not made of print statements: warned about.")  # fmt: skip
+    tau: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of a message's constants that must be common with a "
+        "template to join it: half, as the paper's default |s|/2.",
+    )
+    max_templates: int = Field(
+        10_000,
+        ge=1,
+        description="Cap on templates: the largest public log set has 1,241; a "
+        "log that passes this is not made of print statements: warned about.",
+    )
 
     # Sessions (ours)
-    session: str | None = Field(None, description="Session key: None discovers it, 'none' is one stream per source, "
-                                "else a regular expression whose first group (or whole match) is the id.")  # fmt: skip
-    max_open_sessions: int = Field(100_000, ge=1, description="Open sessions held at once, about 1 kB each; above it "
-                                   "the idlest are closed unjudged and counted.")  # fmt: skip
+    session: str | None = Field(
+        None,
+        description="Session key: None discovers it, 'none' is one stream per source, "
+        "else a regular expression whose first group (or whole match) is the id.",
+    )
+    max_open_sessions: int = Field(
+        100_000,
+        ge=1,
+        description="Open sessions held at once, about 1 kB each; above it the idlest are closed unjudged and counted.",
+    )
 
     # Log-key model (CCS 2017 section 5.1.2 for h, g, L, alpha)
     history: int = Field(10, ge=1, le=64, description="h: keys of history.")
     candidates: int = Field(9, ge=1, description="g: candidates that count as normal under the top-g rule.")
     layers: int = Field(2, ge=1, le=8, description="L: stacked LSTM layers.")
     hidden: int = Field(64, ge=1, le=1024, description="alpha: LSTM units in a layer.")
-    folds: int = Field(5, ge=2, le=20, description="Networks, each trained without one fold of the sessions and "
-                       "calibrated on it: five leave each 80% to learn from.")  # fmt: skip
-    training_steps: int = Field(400, ge=1, description="Optimiser steps of each network (rounded up to 25): the loss "
-                                "of HDFS is at its floor by then.")  # fmt: skip
+    folds: int = Field(
+        5,
+        ge=2,
+        le=20,
+        description="Networks, each trained without one fold of the sessions and "
+        "calibrated on it: five leave each 80% to learn from.",
+    )
+    training_steps: int = Field(
+        400,
+        ge=1,
+        description="Optimiser steps of each network (rounded up to 25): the loss of HDFS is at its floor by then.",
+    )
     batch_size: int = Field(256, ge=16, le=8192, description="Pairs in a step: large enough to fill two cores.")
-    learning_rate: float = Field(1e-2, gt=0, le=1, description="Peak rate of Adam: the largest that falls smoothly "
-                                 "on HDFS.")  # fmt: skip
-    count_power: float = Field(0.0, ge=0, le=1, description="A distinct pair seen in c sessions weighs c to this "
-                               "power: 0 is equal weight, 1 the raw counts.")  # fmt: skip
-    floor_probability: float = Field(1e-4, gt=0, lt=0.1, description="Probabilities below this are all the same: what "
-                                     "a network says of candidates it never met is chance.")  # fmt: skip
-    max_training_entries: int = Field(5_000_000, ge=1, description="Entries kept to learn from and to replay later, "
-                                      "20 MB of model; beyond it the latest sessions, else a sample.")  # fmt: skip
-    rule: Literal["likelihood", "top-g"] = Field("likelihood", description="How a key is judged; likelihood is "
-                                                 "calibrated to a promised false-alarm share.")  # fmt: skip
-    false_alarms: float = Field(1e-3, gt=0, lt=1, description="Share of normal sessions that may be flagged: one in a "
-                                "thousand is a few a day on a busy service.")  # fmt: skip
-    false_alarms_per_entry: float = Field(1e-4, gt=0, lt=1, description="The same for a log without sessions, per "
-                                          "entry: one in ten thousand.")  # fmt: skip
+    learning_rate: float = Field(
+        1e-2, gt=0, le=1, description="Peak rate of Adam: the largest that falls smoothly on HDFS."
+    )
+    count_power: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="A distinct pair seen in c sessions weighs c to this power: 0 is equal weight, 1 the raw counts.",
+    )
+    floor_probability: float = Field(
+        1e-4,
+        gt=0,
+        lt=0.1,
+        description="Probabilities below this are all the same: what "
+        "a network says of candidates it never met is chance.",
+    )
+    max_training_entries: int = Field(
+        5_000_000,
+        ge=1,
+        description="Entries kept to learn from and to replay later, "
+        "20 MB of model; beyond it the latest sessions, else a sample.",
+    )
+    rule: Literal["likelihood", "top-g"] = Field(
+        "likelihood", description="How a key is judged; likelihood is calibrated to a promised false-alarm share."
+    )
+    false_alarms: float = Field(
+        1e-3,
+        gt=0,
+        lt=1,
+        description="Share of normal sessions that may be flagged: one in a thousand is a few a day on a busy service.",
+    )
+    false_alarms_per_entry: float = Field(
+        1e-4, gt=0, lt=1, description="The same for a log without sessions, per entry: one in ten thousand."
+    )
     seed: int = Field(0, ge=0, description="Seed of every random choice of the training.")

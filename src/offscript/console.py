@@ -13,7 +13,15 @@ from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn  # fmt: skip
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from offscript.config import Config
 from offscript.errors import UsageError
@@ -72,8 +80,15 @@ def progress_bar() -> Iterator[Callable[[str, float, float], None]]:
     if not sys.stderr.isatty():
         yield lambda _stage, _done, _of: None
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
-               TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())  # fmt: skip
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, Any] = {}
 
@@ -96,7 +111,9 @@ def settings(path: Path | None, **given: Any) -> Config:
             stored = tomllib.loads(path.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UsageError(f"cannot be read ({reason})", where=str(path), remedy="give a TOML file of settings") from error
+            raise UsageError(
+                f"cannot be read ({reason})", where=str(path), remedy="give a TOML file of settings"
+            ) from error
     try:
         return Config(**(stored | {name: value for name, value in given.items() if value is not None}))
     except ValidationError as error:
@@ -104,7 +121,9 @@ def settings(path: Path | None, **given: Any) -> Config:
         name = ".".join(str(part) for part in first["loc"])
         known = ", ".join(sorted(Config.model_fields))
         remedy = f"known settings are {known}" if first["type"] == "extra_forbidden" else "see `offscript fit --help`"
-        raise UsageError(f"setting {name!r}: {first['msg']}", where=str(path) if path else None, remedy=remedy) from error
+        raise UsageError(
+            f"setting {name!r}: {first['msg']}", where=str(path) if path else None, remedy=remedy
+        ) from error
 
 
 def quiet_broken_pipe() -> None:

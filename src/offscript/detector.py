@@ -122,7 +122,9 @@ class Detector:
     def _restore(self, state: Mapping[str, Any]) -> None:
         head = state.get("detector")
         if not isinstance(head, Mapping) or head.get("lineage") != self.model.lineage:
-            raise StateError("this state belongs to another model", remedy="start without it, or use the model it came from")
+            raise StateError(
+                "this state belongs to another model", remedy="start without it, or use the model it came from"
+            )
         self.counts.update(head.get("counts", {}))
         parts: dict[str, dict[str, Any]] = {"source": {}, "session": {}}
         for name, row in state.items():
@@ -198,11 +200,14 @@ class Detector:
         return not (case.session.extra.get("joined") and START in case.history)
 
     def _verdict(self, case: _Case, score: float) -> Verdict:
-        reason = Reason.NEW_KEY if case.target == UNKNOWN else Reason.INCOMPLETE_SESSION if case.target == END else Reason.UNEXPECTED_KEY  # fmt: skip
-        expected: tuple[Expected, ...] = ()
-        if case.session is not None:
-            found = self.model.keys.expected(case.history, EXPECTED_SHOWN)
-            expected = tuple(Expected(self.model.keys.key(symbol) if symbol != END else 0, self._name(symbol), probability) for symbol, probability in found)  # fmt: skip
+        reason = (
+            Reason.NEW_KEY
+            if case.target == UNKNOWN
+            else Reason.INCOMPLETE_SESSION
+            if case.target == END
+            else Reason.UNEXPECTED_KEY
+        )
+        expected = self._expected(case) if case.session is not None else ()
         entry = case.entry
         return Verdict(
             id=_verdict_id(self.model.lineage, entry.line, reason),
@@ -213,13 +218,18 @@ class Detector:
             session=entry.session,
             expected=expected,
             detail=self._detail(case, reason, expected),
-            history=tuple(self.model.keys.key(symbol) for symbol in case.history if symbol > UNKNOWN),
+            history=tuple(key for symbol in case.history if (key := self.model.keys.key(symbol)) is not None),
         )
+
+    def _expected(self, case: _Case) -> tuple[Expected, ...]:
+        found = self.model.keys.expected(case.history, EXPECTED_SHOWN)
+        return tuple(Expected(self.model.keys.key(symbol) or 0, self._name(symbol), share) for symbol, share in found)
 
     def _name(self, symbol: int) -> str:
         if symbol == END:
             return "end of session"
-        return self.model.templates.template(self.model.keys.key(symbol)).text if symbol > UNKNOWN else "?"
+        key = self.model.keys.key(symbol)
+        return "a line never seen before" if key is None else self.model.templates.template(key).text
 
     def _detail(self, case: _Case, reason: Reason, expected: Sequence[Expected]) -> str:
         choices = " or ".join(f"`{e.template}` ({e.probability:.0%})" for e in expected)

@@ -49,18 +49,28 @@ def fit(
     config = config if config is not None else Config()
     parsed = learn(lines, config, header=header, progress=progress)
     if len(parsed.kept) < MIN_ENTRIES:
-        raise InputError(f"only {len(parsed.kept)} entries to learn from", where=next(iter(parsed.kept.source_names), None),
-                         remedy=f"give at least {MIN_ENTRIES}, better some thousands, of normal operation")  # fmt: skip
+        raise InputError(
+            f"only {len(parsed.kept)} entries to learn from",
+            where=next(iter(parsed.kept.source_names), None),
+            remedy=f"give at least {MIN_ENTRIES}, better some thousands, of normal operation",
+        )
     one_stream = parsed.discovery.key.where == "none"
     timeout = None if one_stream else session_timeout(parsed.kept)
     replayed = replay(parsed, None if timeout is None else timeout.seconds, config)
     if not replayed.sequences:
-        raise InputError("no line has a session id", where=next(iter(parsed.kept.source_names), None),
-                         remedy="correct --session, or give --session none")  # fmt: skip
+        raise InputError(
+            "no line has a session id",
+            where=next(iter(parsed.kept.source_names), None),
+            remedy="correct --session, or give --session none",
+        )
     keys = KeyModel.fit(
-        replayed.sequences, config, complete=replayed.complete, order=replayed.ends, per_entry=one_stream,
+        replayed.sequences,
+        config,
+        complete=replayed.complete,
+        order=replayed.ends,
+        per_entry=one_stream,
         progress=None if progress is None else lambda epoch, of, _loss, _floor: progress("training", epoch, of),
-    )  # fmt: skip
+    )
     seconds = None if timeout is None else timeout.seconds
     facts = _facts(parsed, replayed, timeout, keys)
     return Model(config, parsed.header, parsed.discovery.key, seconds, parsed.templates, keys, facts)
@@ -105,12 +115,21 @@ def _facts(parsed: Parsed, replayed: Replayed, timeout: Timeout | None, keys: Ke
     span = max(times) - min(times) if times else 0.0
     findings = parsed.findings()
     if timeout is not None:
-        findings.append(f"{len(replayed.sequences):,} sessions, {sum(replayed.complete):,} of them complete; {timeout.describe()}")
+        findings.append(
+            f"{len(replayed.sequences):,} sessions, {sum(replayed.complete):,} of them complete; {timeout.describe()}"
+        )
         if not keys.learns_end:
-            findings.append("no session completed within the log, so the end of a session is not learnt; give a longer log")
+            findings.append(
+                "no session completed within the log, so the end of a session is not learnt; give a longer log"
+            )
     findings.append(keys.promise.describe())
     units = len(parsed.kept) if timeout is None else len(replayed.sequences)
     if span > 0:
         a_day = keys.promise.share * units * 86_400 / span
         findings.append(f"at the rate of this log, expect about {a_day:.1f} false alarms a day")
-    return {"findings": findings, "entries": len(parsed.kept), "sessions": len(replayed.sequences), "span_seconds": span}
+    return {
+        "findings": findings,
+        "entries": len(parsed.kept),
+        "sessions": len(replayed.sequences),
+        "span_seconds": span,
+    }

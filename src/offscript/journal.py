@@ -20,7 +20,8 @@ MAX_VERDICTS = 100_000  # about 100 MB of one-kilobyte records; the oldest go fi
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
-    id TEXT PRIMARY KEY, lineage TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT NOT NULL, score REAL NOT NULL,
+    id TEXT PRIMARY KEY, lineage TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT NOT NULL,
+    score REAL NOT NULL,
     time REAL, source TEXT NOT NULL, line INTEGER NOT NULL, position INTEGER NOT NULL, session TEXT, record TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS feedback (
@@ -47,7 +48,9 @@ class Journal:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             path.chmod(0o600)
         except OSError as error:
-            raise ModelError(f"cannot be written ({error.strerror})", where=str(path), remedy="use --no-journal") from error
+            raise ModelError(
+                f"cannot be written ({error.strerror})", where=str(path), remedy="use --no-journal"
+            ) from error
         with self._connection() as database:
             database.executescript(_SCHEMA)
 
@@ -57,19 +60,35 @@ class Journal:
             with closing(sqlite3.connect(self._path, timeout=10)) as database, database:
                 yield database
         except sqlite3.DatabaseError as error:
-            raise ModelError(f"is damaged or busy ({error})", where=str(self._path),
-                             remedy="move it away; a new one is made, or use --no-journal") from error  # fmt: skip
+            raise ModelError(
+                f"is damaged or busy ({error})",
+                where=str(self._path),
+                remedy="move it away; a new one is made, or use --no-journal",
+            ) from error
 
     def record(self, verdicts: Iterable[Verdict], *, lineage: str, version: int) -> None:
         """Store verdicts; one that is already there (same id) stays as it was."""
         rows = [
-            (v.id, lineage, version, v.reason.value, v.score, v.time, v.entry.line.source, v.entry.line.number,
-             v.entry.line.offset, v.session, json.dumps(record_of(v)))
+            (
+                v.id,
+                lineage,
+                version,
+                v.reason.value,
+                v.score,
+                v.time,
+                v.entry.line.source,
+                v.entry.line.number,
+                v.entry.line.offset,
+                v.session,
+                json.dumps(record_of(v)),
+            )
             for v in verdicts
-        ]  # fmt: skip
+        ]
         with self._connection() as database:
             database.executemany("INSERT OR IGNORE INTO verdicts VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
-            database.execute("DELETE FROM verdicts WHERE rowid <= (SELECT MAX(rowid) FROM verdicts) - ?", (MAX_VERDICTS,))
+            database.execute(
+                "DELETE FROM verdicts WHERE rowid <= (SELECT MAX(rowid) FROM verdicts) - ?", (MAX_VERDICTS,)
+            )
 
     def get(self, verdict_id: str) -> Verdict:
         """Return the stored verdict with this id or unique beginning of it; UsageError if there is none."""
@@ -105,7 +124,9 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
         "level": entry.level,
         "values": list(entry.values),
         "nearest": entry.nearest,
-        "expected": [{"key": e.key, "template": e.template, "probability": round(e.probability, 6)} for e in verdict.expected],
+        "expected": [
+            {"key": e.key, "template": e.template, "probability": round(e.probability, 6)} for e in verdict.expected
+        ],
         "history": list(verdict.history),
         "detail": verdict.detail,
     }
@@ -114,10 +135,26 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
 def verdict_of(record: dict[str, Any]) -> Verdict:
     """Return the verdict that `record_of` wrote down."""
     line = Line(record["text"], record["source"], record["line"], record["offset"])
-    entry = Entry(line=line, key=record["key"], values=tuple(record["values"]), template=record["template"],
-                  time=record["time"], level=record["level"], session=record["session"], known=record["key"] > 0,
-                  nearest=record["nearest"])  # fmt: skip
+    entry = Entry(
+        line=line,
+        key=record["key"],
+        values=tuple(record["values"]),
+        template=record["template"],
+        time=record["time"],
+        level=record["level"],
+        session=record["session"],
+        known=record["key"] > 0,
+        nearest=record["nearest"],
+    )
     expected = tuple(Expected(e["key"], e["template"], e["probability"]) for e in record["expected"])
-    return Verdict(id=record["id"], reason=Reason(record["reason"]), score=record["score"], entry=entry,
-                   time=record["time"], session=record["session"], expected=expected, detail=record["detail"],
-                   history=tuple(record["history"]))  # fmt: skip
+    return Verdict(
+        id=record["id"],
+        reason=Reason(record["reason"]),
+        score=record["score"],
+        entry=entry,
+        time=record["time"],
+        session=record["session"],
+        expected=expected,
+        detail=record["detail"],
+        history=tuple(record["history"]),
+    )

@@ -47,14 +47,16 @@ def _let_time_pass(detector: Detector, seconds: float) -> list[Verdict]:
 
 def arriving(lines: Iterable[Line], wait: float) -> Iterator[Line | None]:
     """Yield the lines of a source that may block, and None whenever `wait` seconds passed without one."""
-    waiting: queue.Queue[Line | tuple[_End]] = queue.Queue(maxsize=1)  # one: the source is not read ahead of the judging
+    waiting: queue.Queue[Line | tuple[_End]] = queue.Queue(
+        maxsize=1
+    )  # one: the source is not read ahead of the judging
 
     def pump() -> None:
         end: _End = None
         try:
             for line in lines:
                 waiting.put(line)
-        except BaseException as error:  # noqa: BLE001  (handed over to the reader of the queue, which raises it)
+        except BaseException as error:
             end = error
         waiting.put((end,))
 

@@ -3,7 +3,7 @@
     M/CURRENT                the number of the version in force, switched atomically
     M/versions/N/model.json  settings, header, session key, templates, key model, facts: readable, hashed
     M/versions/N/weights.safetensors
-    M/versions/N/about.json  author, time, note and the hashes: outside the hashed bytes, so equal input gives equal bytes
+    M/versions/N/about.json  author, time, note and the hashes: outside the hashed bytes
     M/journal.sqlite         verdicts and feedback (see journal.py)
 
 Nothing in a bundle is unpickled or evaluated; sizes are bounded before anything is read into memory.
@@ -70,8 +70,13 @@ class Model:
         weights, body = _encode(self)
         lineage = self.lineage or hashlib.sha256(body).hexdigest()[:32]
         number = max(_numbers(folder), default=0) + 1
-        about = {"author": author, "time": time, "note": note, "lineage": lineage,
-                 "sha256": {"model.json": _digest(body), "weights.safetensors": _digest(weights)}}  # fmt: skip
+        about = {
+            "author": author,
+            "time": time,
+            "note": note,
+            "lineage": lineage,
+            "sha256": {"model.json": _digest(body), "weights.safetensors": _digest(weights)},
+        }
         files = {"weights.safetensors": weights, "model.json": body, "about.json": _dump(about)}
         _publish(folder, number, files)
         return replace(self, lineage=lineage, version=number)
@@ -90,14 +95,19 @@ def load(path: str | Path, *, version: int | None = None) -> Model:
     about = _read_json(home / "about.json", MAX_ABOUT_BYTES)
     body = _read_checked(home / "model.json", MAX_JSON_BYTES, about)
     weights = _read_checked(home / "weights.safetensors", MAX_WEIGHT_BYTES, about)
-    return replace(_decode(home, _parse_json(home / "model.json", body), weights),
-                   lineage=str(about.get("lineage", "")), version=number)  # fmt: skip
+    return replace(
+        _decode(home, _parse_json(home / "model.json", body), weights),
+        lineage=str(about.get("lineage", "")),
+        version=number,
+    )
 
 
 def current_version(folder: Path) -> int:
     """Return the number of the version in force in `folder`; ModelError if it is no model folder."""
     if not folder.exists():
-        raise ModelError("there is no such model", where=str(folder), remedy="make one with `offscript fit LOG -o MODEL`")
+        raise ModelError(
+            "there is no such model", where=str(folder), remedy="make one with `offscript fit LOG -o MODEL`"
+        )
     pointer = folder / "CURRENT"
     if not pointer.is_file():
         raise ModelError("is not an offscript model", where=str(folder), remedy="give a folder made by `offscript fit`")
@@ -120,7 +130,9 @@ def _claim(folder: Path) -> Path:
     try:
         (folder / "versions").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ModelError(f"cannot be written ({error.strerror})", where=str(folder), remedy="choose another place") from error
+        raise ModelError(
+            f"cannot be written ({error.strerror})", where=str(folder), remedy="choose another place"
+        ) from error
     return folder
 
 
@@ -151,8 +163,11 @@ def _decode(home: Path, body: Mapping[str, Any], weights: bytes) -> Model:
     if body.get("format") != FORMAT:
         raise ModelError("is not an offscript model", where=where, remedy="give a folder made by `offscript fit`")
     if not isinstance(body.get("format_version"), int) or body["format_version"] > FORMAT_VERSION:
-        raise ModelError(f"was made by a newer offscript (format {body.get('format_version')})", where=where,
-                         remedy=f"upgrade offscript; this one reads format {FORMAT_VERSION}")  # fmt: skip
+        raise ModelError(
+            f"was made by a newer offscript (format {body.get('format_version')})",
+            where=where,
+            remedy=f"upgrade offscript; this one reads format {FORMAT_VERSION}",
+        )
     try:
         arrays = safetensors.numpy.load(weights)
         timeout = body["timeout"]
@@ -194,7 +209,9 @@ def _write_synced(path: Path, content: bytes) -> None:
 
 
 def _dump(value: object) -> bytes:
-    return (json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n").encode()
+    return (
+        json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False) + "\n"
+    ).encode()
 
 
 def _digest(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Turning results into text: tables for people, JSON lines and CSV for programs. Log text is hostile: all is escaped."""
+"""Turning results into text: tables for people, JSON lines and CSV for programs; log text is hostile, so escaped."""
 
 from __future__ import annotations
 
@@ -104,7 +104,20 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     return made
 
 
-VERDICT_COLUMNS = ("id", "time", "source", "line", "offset", "session", "reason", "score", "key", "template", "text", "detail")  # fmt: skip
+VERDICT_COLUMNS = (
+    "id",
+    "time",
+    "source",
+    "line",
+    "offset",
+    "session",
+    "reason",
+    "score",
+    "key",
+    "template",
+    "text",
+    "detail",
+)
 
 
 def verdict_csv(verdict: Verdict) -> str:
@@ -136,6 +149,10 @@ def verdict_groups(verdicts: Iterable[Verdict]) -> list[tuple[Verdict, int]]:
     """
     groups: dict[tuple[object, ...], list[Verdict]] = {}
     for verdict in verdicts:
-        name = (verdict.entry.line.source, verdict.session) if verdict.session is not None else (verdict.reason, verdict.entry.key)
+        name = (
+            (verdict.entry.line.source, verdict.session)
+            if verdict.session is not None
+            else (verdict.reason, verdict.entry.key)
+        )
         groups.setdefault(name, []).append(verdict)
     return [(group[0], len(group) - 1) for group in groups.values()]

@@ -11,7 +11,9 @@ from offscript.evaluate.metrics import Score, first_reasons, score_units
 from offscript.model import Model
 
 
-def evaluate(model: Model, lines: Iterable[Line], truth: Labels, *, complete: bool = False, allow_unknown: bool = False) -> Score:  # fmt: skip
+def evaluate(
+    model: Model, lines: Iterable[Line], truth: Labels, *, complete: bool = False, allow_unknown: bool = False
+) -> Score:
     """Judge the lines and compare with the labels (ours; the labels only score, nothing is chosen by them).
 
     Raises InputError when a label names a session or line that the log does not have, unless allowed.

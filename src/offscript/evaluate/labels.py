@@ -11,9 +11,16 @@ from pathlib import Path
 from offscript.errors import InputError
 
 _UNITS = {
-    "session": "sessions", "session_id": "sessions", "blockid": "sessions", "block_id": "sessions",
-    "instance": "sessions", "id": "sessions", "line": "lines", "lineid": "lines", "line_number": "lines",
-}  # fmt: skip
+    "session": "sessions",
+    "session_id": "sessions",
+    "blockid": "sessions",
+    "block_id": "sessions",
+    "instance": "sessions",
+    "id": "sessions",
+    "line": "lines",
+    "lineid": "lines",
+    "line_number": "lines",
+}
 _ANOMALOUS = {"1", "true", "yes", "anomaly", "anomalous", "abnormal"}
 _NORMAL = {"0", "false", "no", "normal", "-"}
 _FORMAT = "the first line must be `session,label` or `line,label`, and labels 1 or 0 (or Anomaly, Normal)"
@@ -21,7 +28,7 @@ _FORMAT = "the first line must be `session,label` or `line,label`, and labels 1 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of a file: `unit` is "sessions" or "lines"; `anomalous` maps the session or line number to its label."""
+    """The labels of a file: `unit` is "sessions" or "lines"; `anomalous` maps each session or line number."""
 
     path: str
     unit: str
@@ -35,9 +42,12 @@ class Labels:
         """
         for name, number in self.lines.items():
             if name not in names and not allow_unknown:
-                raise InputError(f"names {name!r}, which is not among the {len(names):,} {self.unit} of the log",
-                                 where=self.path, line=number,
-                                 remedy="check that log and labels belong together, or add --allow-unknown")  # fmt: skip
+                raise InputError(
+                    f"names {name!r}, which is not among the {len(names):,} {self.unit} of the log",
+                    where=self.path,
+                    line=number,
+                    remedy="check that log and labels belong together, or add --allow-unknown",
+                )
         return {name: label for name, label in self.anomalous.items() if name in names}
 
 

@@ -132,7 +132,17 @@ def entries(parsed: Parsed, texts: Iterable[tuple[Line, Fields]]) -> Iterator[En
     """Yield the entries of a parsed log, each under its final key, from the lines and fields that `keep` was given."""
     for row, (line, fields) in zip(parsed.kept, texts, strict=True):
         match = parsed.templates.match(fields.message, (row.session,) if row.session else ())
-        yield Entry(line, match.key, match.values, match.template, row.time, fields.level, row.session, match.known, match.nearest)  # fmt: skip
+        yield Entry(
+            line,
+            match.key,
+            match.values,
+            match.template,
+            row.time,
+            fields.level,
+            row.session,
+            match.known,
+            match.nearest,
+        )
 
 
 def _silent(stage: str, done: float, total: float) -> None:

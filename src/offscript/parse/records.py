@@ -109,5 +109,7 @@ class Reader:
         session = self._session_key.find(fields)
         match = self._templates.match(fields.message, (session,) if session else ())
         time = self.records.sources[line.source].near
-        entry = Entry(line, match.key, match.values, match.template, time, fields.level, session, match.known, match.nearest)
+        entry = Entry(
+            line, match.key, match.values, match.template, time, fields.level, session, match.known, match.nearest
+        )
         return entry, fields.time

@@ -1,0 +1,147 @@
+"""The bundle: what is saved is what is loaded, and what is not a bundle is refused in one clear line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from offscript import Model, ModelError, load
+from offscript.model import FORMAT_VERSION, _digest
+
+
+@pytest.fixture
+def bundle(service_model: Model, tmp_path: Path) -> Path:
+    """A saved bundle that a test may damage."""
+    service_model.save(tmp_path / "m.model", author="a person", time="2024-05-01", note="first")
+    return tmp_path / "m.model"
+
+
+def rewrite(bundle: Path, change: dict[str, object]) -> None:
+    """Change model.json and make the hash fit, as somebody who means harm would."""
+    home = bundle / "versions" / "1"
+    body = json.loads((home / "model.json").read_text("utf-8")) | change
+    (home / "model.json").write_text(json.dumps(body), "utf-8")
+    about = json.loads((home / "about.json").read_text("utf-8"))
+    about["sha256"]["model.json"] = _digest((home / "model.json").read_bytes())
+    (home / "about.json").write_text(json.dumps(about), "utf-8")
+
+
+def test_author_and_time_stand_outside_the_hashed_bytes(service_model: Model, bundle: Path, tmp_path: Path) -> None:
+    """Equal models have equal bytes, whoever saved them and when."""
+    service_model.save(tmp_path / "other.model", author="another person", time="2025-01-01")
+    one, other = (path / "versions" / "1" for path in (bundle, tmp_path / "other.model"))
+    assert (one / "model.json").read_bytes() == (other / "model.json").read_bytes()
+    assert (one / "about.json").read_bytes() != (other / "about.json").read_bytes()
+
+
+def test_saving_again_makes_the_next_version_and_keeps_the_last(service_model: Model, bundle: Path) -> None:
+    """A version is never overwritten; the newest is the current one."""
+    assert service_model.save(bundle).version == 2
+    assert load(bundle).version == 2
+    assert load(bundle, version=1).version == 1
+
+
+def test_a_draft_left_by_a_kill_is_not_seen(service_model: Model, bundle: Path) -> None:
+    """Half a version, left behind by a process that was killed, neither loads nor stands in the way."""
+    draft = bundle / "versions" / ".2.4711"
+    draft.mkdir()
+    (draft / "model.json").write_text("{", "utf-8")
+    assert load(bundle).version == 1
+    assert service_model.save(bundle).version == 2
+
+
+def test_model_json_is_readable_and_names_its_format(bundle: Path) -> None:
+    """A person can read what a model knows."""
+    body = json.loads((bundle / "versions" / "1" / "model.json").read_text("utf-8"))
+    assert body["format"] == "offscript-model"
+    assert body["config"]["history"] == 10
+
+
+def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
+    """A name that is not there gives the remedy."""
+    with pytest.raises(ModelError, match=r"no such model; make one"):
+        load(tmp_path / "none.model")
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path, service_model: Model) -> None:
+    """Neither read nor written: somebody's folder stays as it is."""
+    (tmp_path / "photo.png").write_bytes(b"x")
+    with pytest.raises(ModelError, match="not an offscript model"):
+        load(tmp_path)
+    with pytest.raises(ModelError, match="folder of something else"):
+        service_model.save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.png"]
+
+
+def test_a_newer_bundle_is_refused(bundle: Path) -> None:
+    """A bundle of a later format says so."""
+    rewrite(bundle, {"format_version": FORMAT_VERSION + 1})
+    with pytest.raises(ModelError, match="newer offscript"):
+        load(bundle)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"keys": {}},
+        {"templates": []},
+        {"header": {"kind": "exec"}},
+        {"timeout": "soon"},
+        {"config": {"history": 10**9}},
+        {"config": {"shell": "rm"}},
+        {"session_key": {"where": "message", "pattern": "("}},
+        {"format": "pickle"},
+    ],
+)
+def test_wrong_contents_are_refused(bundle: Path, change: dict[str, object]) -> None:
+    """Contents that do not fit are one ModelError, even where the hash fits."""
+    rewrite(bundle, change)
+    with pytest.raises(ModelError) as caught:
+        load(bundle)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors", "about.json"])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 0.999))
+def test_a_truncated_bundle_is_refused(bundle: Path, name: str, share: float) -> None:
+    """A file cut anywhere is noticed, whichever it is."""
+    path = bundle / "versions" / "1" / name
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ModelError):
+        load(bundle)
+    path.write_bytes(content)
+
+
+def test_a_flipped_bit_is_noticed(bundle: Path) -> None:
+    """Silent damage to the weights is refused by their hash."""
+    path = bundle / "versions" / "1" / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ModelError, match="hash"):
+        load(bundle)
+
+
+def test_a_missing_file_is_refused(bundle: Path) -> None:
+    """A bundle without its weights names the missing file."""
+    (bundle / "versions" / "1" / "weights.safetensors").unlink()
+    with pytest.raises(ModelError, match=r"weights\.safetensors: cannot be read"):
+        load(bundle)
+
+
+def test_a_pointer_to_no_version_is_refused(bundle: Path) -> None:
+    """CURRENT must name a version that is there."""
+    (bundle / "CURRENT").write_text("7\n", "utf-8")
+    with pytest.raises(ModelError, match="no version 7"):
+        load(bundle)
+    (bundle / "CURRENT").write_text("../../etc", "utf-8")
+    with pytest.raises(ModelError, match="does not hold a version number"):
+        load(bundle)
+    shutil.rmtree(bundle / "versions")
