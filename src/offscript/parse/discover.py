@@ -60,9 +60,10 @@ MAX_CANDIDATES = 48
 class Candidate:
     """One identifier family and what was measured of it in the sample.
 
-    `coverage` is the share of lines with an id, `keys_per_id` the mean number of distinct log keys of an id, `life` the
-    mean share (over lines) of the sample from the first to the last line of the line's id. `bits` is what a key costs
-    grouped by id, `gain` how many more it costs with shuffled ids, `order_gain` with shuffled order within ids.
+    `coverage` is the share of lines with an id, `keys_per_id` the mean number of distinct log keys of an id,
+    `id_length` the mean length of the ids in characters, `life` the mean share (over lines) of the sample from the
+    first to the last line of the line's id. `bits` is what a key costs grouped by id, `gain` how many more it costs
+    with shuffled ids, `order_gain` with shuffled order within ids.
     """
 
     key: SessionKey
@@ -70,6 +71,7 @@ class Candidate:
     ids: int
     lines_per_id: float
     keys_per_id: float
+    id_length: float
     life: float
     bits: float
     gain: float
@@ -173,12 +175,12 @@ def _merit(candidate: Candidate) -> tuple[float, float, str]:
 
 
 def _choose(sessions: Sequence[Candidate]) -> Candidate | None:
-    """Choose among candidates, the best first: near ties go to the message, then to the most distinct ids."""
+    """Choose among candidates, the best first: near ties go to the message, then to most and longest ids."""
     if not sessions:
         return None
     near = [one for one in sessions if one.score * NEAR >= sessions[0].score]
     near = [one for one in near if one.key.where == "message"] or near
-    return max(near, key=lambda one: (one.ids, one.coverage, one.score, one.key.describe()))
+    return max(near, key=lambda one: (one.ids, one.id_length, one.coverage, one.key.describe()))
 
 
 def _candidates(sample: Sequence[tuple[Fields, int]]) -> list[tuple[SessionKey, list[str | None]]]:
@@ -217,7 +219,7 @@ def judge(key: SessionKey, ids: Sequence[str | None], keys: Ints) -> Candidate:
     """
     lines = np.array([at for at, one in enumerate(ids) if one is not None], np.int64)
     if not len(lines):
-        return Candidate(key, 0.0, 0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return Candidate(key, 0.0, 0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     codes: dict[str, int] = {}
     group = np.array([codes.setdefault(one, len(codes)) for one in ids if one is not None], np.int64)
     seen = np.unique(keys[lines], return_inverse=True)[1].astype(np.int64)
@@ -232,6 +234,7 @@ def judge(key: SessionKey, ids: Sequence[str | None], keys: Ints) -> Candidate:
         ids=len(codes),
         lines_per_id=len(lines) / len(codes),
         keys_per_id=distinct / len(codes),
+        id_length=sum(map(len, codes)) / len(codes),
         life=_mean_life(lines, group, len(codes)) / len(ids),
         bits=bits,
         gain=float(np.mean(shuffled)) - bits,

@@ -44,6 +44,7 @@ _ATOM = re.compile(r"[0-9A-Za-z]+(?:[._-]+[0-9A-Za-z]+)*")
 _PIECES = re.compile(r"[0-9A-Za-z]+|[._-]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]{4,}|[0-9A-F]{4,}")
+_MAYBE_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _WORD_NUMBER = re.compile(r"([A-Za-z]+)[0-9]+")
 _LETTERS = frozenset(string.ascii_letters + "_")
 _ALNUM = _LETTERS | frozenset(string.digits)
@@ -80,15 +81,12 @@ class Family:
         """
         body = "".join(_PATTERNS.get(part) or re.escape(part) for part in _SHAPE_PARTS.findall(self.shape))
         if not self.contexts:
-            return SessionKey("message", rf"\b{_with_sign(body)}", name=self.shape)
+            signed = body.replace("_[0-9]+", "_-?[0-9]+", 1)
+            return SessionKey("message", rf"\b{signed}", name=self.shape)
         before = "|".join(_context_pattern(context) for context in self.contexts)
         before = before if len(self.contexts) == 1 else f"(?:{before})"
-        name = self.contexts[0].replace(_DIGIT, "").replace(_START, "").lstrip() + self.shape
+        name = self.contexts[0].replace(_DIGIT, "").replace(_START, "").lstrip(" ])}>,;:.") + self.shape
         return SessionKey("message", f"{before}({body}){_AFTER}", name=name)
-
-
-def _with_sign(body: str) -> str:
-    return re.sub(r"(_|\\-)\[0-9\]\+", lambda joint: f"{joint[1]}-?[0-9]+", body, count=1)
 
 
 def _context_pattern(context: str) -> str:
@@ -101,9 +99,16 @@ def shape_of(atom: str) -> str:
     """Name the shape of one identifier: its words stay, its values become `<n>`, `<hex>`, `<uuid>` or `<x>`.
 
     >>> [shape_of(atom) for atom in ("blk_-12", "req-7", "dn228", "65a1b2c3.1267", "10.0.0.1", "7a")]
-    ['blk_<n>', 'req-<n>', 'dn<n>', '<hex>.<n>', '<n>.<n>.<n>.<n>', '<x>']
+    ['blk_<n>', 'req-<n>', 'dn<n>', '<hex>.<hex>', '<n>.<n>.<n>.<n>', '<x>']
     """
-    return "<uuid>".join("".join(map(_piece_shape, _PIECES.findall(text))) for text in _UUID.split(atom))
+    return "<uuid>".join(map(_shape_of_pieces, _UUID.split(atom)))
+
+
+def _shape_of_pieces(text: str) -> str:
+    pieces = _PIECES.findall(text)
+    # Beside a piece that must be hexadecimal, one that may be is so too: `65a1b2c3.beef`, `65a1b2c3.1267`.
+    is_hex = any(_HEX.fullmatch(piece) and not piece.isdigit() and not piece.isalpha() for piece in pieces)
+    return "".join("<hex>" if is_hex and _MAYBE_HEX.fullmatch(piece) else _piece_shape(piece) for piece in pieces)
 
 
 def _piece_shape(piece: str) -> str:
@@ -112,9 +117,7 @@ def _piece_shape(piece: str) -> str:
     if piece.isalpha():
         return piece
     if not piece[0].isalnum():
-        return piece[0]
-    if _HEX.fullmatch(piece):
-        return "<hex>"
+        return "_" if piece == "_-" else piece  # the sign of a number, as in `blk_-42`
     worded = _WORD_NUMBER.fullmatch(piece)
     return f"{worded[1]}<n>" if worded else "<x>"
 
