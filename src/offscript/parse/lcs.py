@@ -14,7 +14,7 @@ _WORD_WEIGHT: Final = 1 << 12
 
 
 def lcs_length(first: Sequence[str], second: Sequence[str]) -> int:
-    """The length of the longest common subsequence, by bit-parallel dynamic programming (Hyyro's form).
+    """Return the length of the longest common subsequence, by bit-parallel dynamic programming (Hyyro's form).
 
     Time is len(second) operations on integers of len(first) bits.
 
@@ -33,7 +33,7 @@ def lcs_length(first: Sequence[str], second: Sequence[str]) -> int:
 
 
 def common_tokens(first: Tokens, second: Tokens) -> list[tuple[int, int]]:
-    """Index pairs of one true LCS of two token sequences, by back-tracking (PAPER 1.2).
+    """Return the index pairs of one true LCS of two token sequences, by back-tracking (PAPER 1.2).
 
     Wildcards never match. Most words first, then most delimiters; among equals the latest pairs are taken, as the
     back-tracking starts at the end.
@@ -48,7 +48,7 @@ def common_tokens(first: Tokens, second: Tokens) -> list[tuple[int, int]]:
         row = [0]
         left = 0
         for place, other in enumerate(second):
-            best = above[place + 1] if above[place + 1] > left else left
+            best = max(left, above[place + 1])
             if weight and token == other and above[place] + weight > best:
                 best = above[place] + weight
             row.append(best)
@@ -73,13 +73,53 @@ def _back_track(table: list[list[int]], first: Tokens, second: Tokens, weights: 
 
 
 def is_subsequence(short: Sequence[str], long: Sequence[str]) -> bool:
-    """Whether all of `short` stands in `long` in this order (the simple loop of PAPER 1.3).
+    """Tell whether all of `short` stands in `long` in this order (the simple loop of PAPER 1.3).
 
     >>> is_subsequence("AC", "ABC"), is_subsequence("CA", "ABC")
     (True, False)
     """
     rest = iter(long)
     return all(token in rest for token in short)
+
+
+class _Node:
+    """A node of the prefix tree of PAPER 1.3: children by word, and the numbers of the sequences that end here."""
+
+    __slots__ = ("ending", "next")
+
+    def __init__(self) -> None:
+        self.next: dict[str, _Node] = {}
+        self.ending: set[int] = set()
+
+    def put(self, words: Tokens, number: int) -> None:
+        node = self
+        for word in words:
+            node = node.next.setdefault(word, _Node())
+        node.ending.add(number)
+
+    def take(self, words: Tokens, number: int) -> None:
+        path = [self]
+        for word in words:
+            path.append(path[-1].next[word])
+        path[-1].ending.discard(number)
+        for parent, word in zip(path[-2::-1], words[::-1], strict=True):
+            child = parent.next[word]
+            if not child.ending and not child.next:
+                del parent.next[word]
+
+    def walk(self, words: Tokens) -> tuple[int, int] | None:
+        """Find a sequence in `words`: what is no child is skipped as a value; the deepest end met counts."""
+        node = self
+        depth = 0
+        found: tuple[int, int] | None = None
+        for word in words:
+            child = node.next.get(word)
+            if child is not None:
+                node = child
+                depth += 1
+                if node.ending:
+                    found = min(node.ending), depth
+        return found
 
 
 class WordIndex:
@@ -99,38 +139,36 @@ class WordIndex:
         self._words: dict[int, Tokens] = {}
         self._bags: dict[int, Counter[str]] = {}
         self._holders: dict[str, set[int]] = {}
-        self._exact: dict[Tokens, set[int]] = {}
+        self._tree = _Node()
 
     def add(self, number: int, words: Tokens) -> None:
-        """Adds the words of sequence `number`; sequences without words are never found."""
+        """Add the words of sequence `number`; sequences without words are never found."""
         self._words[number] = words
         self._bags[number] = Counter(words)
-        self._exact.setdefault(words, set()).add(number)
+        self._tree.put(words, number)
         for word in self._bags[number]:
             self._holders.setdefault(word, set()).add(number)
 
     def remove(self, number: int) -> None:
-        """Takes sequence `number` out."""
+        """Take sequence `number` out."""
         words = self._words.pop(number)
         for word in self._bags.pop(number):
             self._holders[word].discard(number)
             if not self._holders[word]:
                 del self._holders[word]
-        self._exact[words].discard(number)
-        if not self._exact[words]:
-            del self._exact[words]
+        self._tree.take(words, number)
 
     def best(self, words: Tokens, tau: float) -> tuple[int, int] | None:
-        """The number sharing most with `words`, and how many; None when none shares at least tau of both lengths.
+        """Find the number sharing most with `words`, and how many; None when none shares tau of both lengths.
 
         Ties: the smallest sequence, then the lowest number (the oldest key).
         """
-        same = self._exact.get(words)
-        if same and words:
-            return min(same), len(words)
         need = least_common(len(words), tau)
+        hit = self._tree.walk(words)
+        if hit and hit[1] == len(words):
+            return hit  # nothing can share more, or share as much and be smaller
         bag = Counter(words)
-        best: tuple[int, int, int] | None = None
+        best = (-hit[1], hit[1], hit[0]) if hit and hit[1] >= need else None
         for bound, length, number in self._candidates(bag, len(words), need, tau):
             if best is not None and bound < -best[0]:
                 break
@@ -165,7 +203,7 @@ class WordIndex:
 
 
 def least_common(length: int, tau: float) -> int:
-    """The least number of common words for a sequence of `length` words: at least tau of them, and one.
+    """Return the least number of common words for `length` words: at least tau of them, and one.
 
     >>> least_common(3, 0.5), least_common(4, 0.5), least_common(0, 0.5)
     (2, 2, 1)
@@ -174,7 +212,7 @@ def least_common(length: int, tau: float) -> int:
 
 
 def glob_runs(template: Tokens, tokens: Tokens, kinds: Iterable[str] = ()) -> list[tuple[int, int]] | None:
-    """Where each `<*>` of a template stands in `tokens`, as (first, past last); None when the template does not fit.
+    """Find where each `<*>` of a template stands in `tokens`, as (first, past last); None when the template does not fit.
 
     An anchored glob: constants in order, other tokens only where a `<*>` stands. `kinds` say what each `<*>` takes:
     `v` values and punctuation only, `w` words too; with `?` also nothing. Without kinds every `<*>` takes anything.
@@ -205,7 +243,7 @@ def glob_runs(template: Tokens, tokens: Tokens, kinds: Iterable[str] = ()) -> li
         reach.append(ends)
     if not reach[-1] >> size & 1:
         return None
-    return _runs_back(template, tokens, wordy, wanted, reach)
+    return _runs_back(template, size, wanted, reach)
 
 
 def _wild_ends(starts: int, wordy: list[bool], kind: str) -> int:
@@ -218,11 +256,9 @@ def _wild_ends(starts: int, wordy: list[bool], kind: str) -> int:
     return ends
 
 
-def _runs_back(
-    template: Tokens, tokens: Tokens, wordy: list[bool], wanted: list[str], reach: list[int]
-) -> list[tuple[int, int]]:
+def _runs_back(template: Tokens, size: int, wanted: list[str], reach: list[int]) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
-    end = len(tokens)
+    end = size
     wild = len(wanted)
     for step in range(len(template) - 1, -1, -1):
         if template[step] != WILDCARD:

@@ -81,7 +81,7 @@ class Templates:
         self._build()
 
     def match(self, message: str, ids: tuple[str, ...] = ()) -> Match:
-        """The key of a message, and what stood at each `<*>`; unknown messages have a negative key."""
+        """Give a message its key, and what stood at each `<*>`; unknown messages have a negative key."""
         surface, parts = self._tokeniser.read(message, ids)
         answer = self._answers.get(surface.tokens)
         if answer is None:
@@ -92,16 +92,16 @@ class Templates:
         return Match(answer.key, values, answer.template, answer.known, answer.nearest)
 
     def template(self, key: int) -> Template:
-        """The template of a key; KeyError when there is none."""
+        """Return the template of a key; KeyError when there is none."""
         row = self._table[key]
         return Template(row.key, row.text, row.count)
 
     def keys(self) -> tuple[int, ...]:
-        """All keys, in order."""
+        """Return all keys, in order."""
         return tuple(sorted(self._table))
 
     def to_dict(self) -> dict[str, Any]:
-        """The table as plain JSON types."""
+        """Return the table as plain JSON types."""
         rows = [
             {"key": r.key, "tokens": list(r.tokens), "text": r.text, "count": r.count, "kinds": list(r.kinds)}
             for r in (self._table[key] for key in self.keys())
@@ -111,7 +111,7 @@ class Templates:
 
     @classmethod
     def from_dict(cls, stored: object) -> Templates:
-        """The table stored by `to_dict`; ModelError for anything else.
+        """Load the table stored by `to_dict`; ModelError for anything else.
 
         >>> Templates.from_dict(Templates([], {}).to_dict()).keys()
         ()
@@ -173,7 +173,7 @@ class Templates:
 
 
 def wildcard_kinds(tokens: Tokens, members: Sequence[Tokens]) -> tuple[str, ...]:
-    """What each `<*>` of a template held in its members: `v` values and punctuation, `w` words, `?` also nothing.
+    """Tell what each `<*>` of a template held in its members: `v` values, `w` words too, `?` also nothing.
 
     >>> wildcard_kinds(("user", "<*>"), [("user", "<*>"), ("user", "root")])
     ('w',)
@@ -216,4 +216,4 @@ def _row(item: object) -> FrozenTemplate:
     sound = type(key) is int and 1 <= key < 1 << 62 and type(count) is int and count >= 0 and isinstance(text, str)
     if not sound or len(kinds) != tokens.count(WILDCARD) or not _KINDS.issuperset(kinds):
         raise ModelError("a template's key, count, text or kinds are out of bounds", remedy=_REMEDY, where="templates")
-    return FrozenTemplate(key, tokens, text, count, kinds)  # type: ignore[arg-type]
+    return FrozenTemplate(key, tokens, text, count, kinds)

@@ -60,12 +60,12 @@ class Spell:
         max_templates: cap on templates; above it unknown messages get the overflow key and are counted.
 
     >>> spell = Spell()
-    >>> numbers = [spell.learn(f"Took {n} seconds to {verb} instance") for n in (0.6, 1.2) for verb in ("build", "stop")]
+    >>> numbers = [spell.learn(f"Took {n} s to {verb} it") for n in (0.6, 1.2) for verb in ("build", "stop")]
     >>> numbers
     [1, 2, 1, 2]
     >>> templates, keys = spell.settle()
     >>> [templates.template(keys[n]).text for n in (1, 2)]
-    ['Took <*> seconds to build instance', 'Took <*> seconds to stop instance']
+    ['Took <*> s to build it', 'Took <*> s to stop it']
     """
 
     def __init__(self, tau: float = 0.5, max_templates: int = 10_000) -> None:
@@ -97,7 +97,7 @@ class Spell:
         return any(self._over.values())
 
     def learn(self, message: str, ids: tuple[str, ...] = ()) -> int:
-        """The number of the message's skeleton; equal skeletons have equal numbers, and a number is never reused."""
+        """Return the number of the message's skeleton: equal for equal skeletons, and never reused."""
         surface, _ = self._tokeniser.read(message, ids)
         number = self._numbers.get(surface.tokens)
         if number is None:
@@ -106,7 +106,7 @@ class Spell:
         return number
 
     def parse(self, message: str, ids: tuple[str, ...] = ()) -> Entry:
-        """The entry of a message with the key it has for now; `settle` and `events` say what became of it.
+        """Return the entry of a message with the key it has for now; `events` says what became of it at `settle`.
 
         >>> entry = Spell().parse("Took 0.61 seconds to deallocate network")
         >>> entry.key, entry.template, entry.values
@@ -124,7 +124,7 @@ class Spell:
         return Entry(Line(message), cluster.key, values, render(cluster.tokens, cluster.spaces))
 
     def settle(self) -> tuple[Templates, list[int]]:
-        """The frozen table after split and merge, and the key of every skeleton number (TKDE 2019; PAPER 1.5).
+        """Split and merge; return the frozen table, and the key of every skeleton number (TKDE 2019; PAPER 1.5).
 
         The list is indexed by skeleton number; place 0 is the overflow's, 0 when it was never needed. Learning may go
         on afterwards, and keys given stay.
@@ -132,8 +132,8 @@ class Spell:
         numbers = [n for n in range(len(self._skeletons)) if self._key_of[n]]
         groups = regroup(
             [self._skeletons[n] for n in numbers],
+            [self._spaces[n] for n in numbers],
             [self._counts[n] for n in numbers],
-            [self._key_of[n] for n in numbers],
         )
         self._adopt([[numbers[place] for place in group] for group in groups])
         table = [self._freeze(cluster) for cluster in self._clusters.values()]
@@ -220,7 +220,7 @@ class Spell:
 
 
 def merged(tokens: Tokens, spaces: tuple[bool, ...], other: Tokens) -> tuple[Tokens, tuple[bool, ...]]:
-    """The template of two: their common tokens, one `<*>` wherever they disagree, runs of `<*>` as one (PAPER 1.2).
+    """Return the template of two: their common tokens, one `<*>` wherever they disagree (PAPER 1.2).
 
     >>> merged(("Failed", "on", "<*>"), (False, True, True), ("Failed", "on", "<*>", "<*>"))[0]
     ('Failed', 'on', '<*>')

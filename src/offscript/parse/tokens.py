@@ -8,7 +8,9 @@ it), never by what other lines say, so that one pass over the bytes of a line ca
 * so is an absolute path, an address with `@`, a hexadecimal word of 8 or more, a MAC or IPv6 address, `<masked>`,
   `<*>` itself, and every string known to be a session identifier;
 * values joined by `:` `,` `;` `|` alone are one value (`10.0.0.1:80`, `1,2,3`), and so are values in one pair of
-  brackets joined by space or commas, with `-` or `**` for the absent ones (`[req-1 ab12 - - -]`): the length of a list is data;
+  brackets joined by space or commas, with `-` or `**` for the absent ones (`[req-1 ab12 - - -]`): the length of a
+  list is data; so are four values in a row;
+* so is a date with the name of a month or day;
 * quotes are delimiters, and what they hold is judged like anything else: a quoted part may be a whole phrase.
 
 The white space is ASCII's, and digits are ASCII's: other scripts' words stay words.
@@ -36,27 +38,34 @@ _W: Final = rf"[^{_DELIMITERS}]"  # a character of a word
 _IN: Final = rf"(?:[^{_DELIMITERS}.]|\.(?=[^{_DELIMITERS}.]))"  # the same, but no dot that ends a word
 _START: Final = rf"(?:(?<!{_W})|(?<=\.\.)(?!\.))"  # a word starts here; dots in a row are filling, as in `size.....4`
 
-_VALUES: Final = (
-    r"<(?:masked|\*)>",
-    # hexadecimal groups joined by colons: a MAC, IPv6, or a time; with a digit, or as long as a MAC
-    rf"{_START}(?=[0-9A-Fa-f:]{{0,39}}[0-9]|(?:[0-9A-Fa-f]{{2}}:){{5}})"
-    rf"(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:[0-9]+\.[0-9.]*[0-9]|[0-9A-Fa-f]{{0,4}})(?!{_W})",
-    rf"{_START}(?:[A-Za-z]:)?[/\\]{_IN}++",  # an absolute path
-    rf"{_START}(?:[^{_DELIMITERS}0-9.@]|\.(?!\.))*+(?:[0-9]|@(?={_W})){_IN}*+",  # a word with a digit or an @
-    rf"{_START}[A-Fa-f]{{8,}}+(?!{_W})",
+_MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}+"
+_DAY: Final = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}+,?"
+_DATE: Final = (
+    rf"(?=[ADFJMNOSTW0-3])(?:{_DAY}\ ++)?(?:{_MONTH}\ ++[0-9]{{1,2}}+|[0-9]{{1,2}}\ {_MONTH})(?![0-9A-Za-z])"
+    r"(?:,?\ ++[0-9][0-9:.]*+)?(?:\ ++[A-Z]{3,4}(?=\ ++[0-9]{4}))?(?:\ ++[0-9]{4}+)?"
 )
-_ONE: Final = "(?>" + "|".join(_VALUES) + ")"
+_TYPES: Final = (
+    _DATE,
+    # hexadecimal groups joined by colons: a MAC, IPv6, or a time; with a digit, or as long as a MAC
+    r"(?=[0-9A-Fa-f]{0,4}:)(?=[0-9A-Fa-f:]{0,39}[0-9]|(?:[0-9A-Fa-f]{2}:){5})"
+    rf"(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:[0-9]+\.[0-9.]*[0-9]|[0-9A-Fa-f]{{0,4}})(?!{_W})",
+    # an absolute path, with the query of a URL
+    rf"(?:[A-Za-z]:)?[/\\](?:[^{_DELIMITERS}.?]|\.(?=[^{_DELIMITERS}.]))++(?:\?[^\x00-\x20\"'<>]*+)?",
+    # a word with a digit or an @
+    rf"(?:[^{_DELIMITERS}0-9.@]|\.(?!\.))*+(?:[0-9]|@(?={_W})){_IN}*+",
+    rf"[A-Fa-f]{{8,}}+(?!{_W})",
+)
+_ONE: Final = rf"(?>{_START}(?:{'|'.join(_TYPES)})|<(?:masked|\*)>)"
 _GLUED: Final = rf"(?>{_ONE}(?:(?>[,;]+\ ?|[:|]++){_ONE})*+)"
 _ABSENT: Final = rf"(?>(?<!{_W})[-*?.]+(?!{_W}))"
 _ITEM: Final = rf"(?:{_GLUED}|{_ABSENT})"
-_BRACKETED: Final = rf"(?:(?<=[\[(])(?!\ )|(?<=[\[(]\ )){_ITEM}(?:[ ,;:|]++{_ITEM})*+(?=\ ?[\])])"
+_BRACKETED: Final = rf"(?:(?:(?<=[\[(])(?!\ )|(?<=[\[(]\ )){_ITEM}(?:[ ,;:|]++{_ITEM})*+(?=\ ?[\])]))"
 # A list without brackets: four values in a row or more, fewer may each have a meaning.
 _VALUE: Final = rf"(?:{_BRACKETED}|{_GLUED}(?:(?:[ ]++{_GLUED}){{3,}}+|(?:[ ]++-(?!{_W})){{2,}}+)?)"
-# Constant text, then a value: whole words are stepped over, since a search tries every character. The plain word
-# first, for speed alone.
-_PART: Final = re.compile(
-    rf"((?:(?:(?![A-Fa-f]{{8}})[A-Za-z]++\ )++|(?!{_ONE}|{_BRACKETED})(?:{_IN}++|\.++|[{_DELIMITERS}]))*+)({_VALUE})?"
-)
+# Surely a constant, for speed alone: letters, one of them beyond f, and no name of a day or month in front.
+_SURE: Final = rf"(?![ADFJMNOSTW][acehopru][bcdegilnprtuvy])[A-Fa-f]*+[G-Zg-z][A-Za-z]++(?:\ |(?=[=,;)\]]|:\ ))"
+# Constant text, then a value: whole words are stepped over, since a search tries every character.
+_PART: Final = re.compile(rf"((?:(?:{_SURE})++|(?!{_ONE}|{_BRACKETED})(?:{_IN}++|\.++|[{_DELIMITERS}]))*+)({_VALUE})?")
 _PIECE: Final = re.compile(rf"(?:{_IN}|(?<=[A-Za-z])'(?=[A-Za-z]))+|\.+|[^\x00-\x20]")
 _WORD: Final = re.compile(r"[A-Za-z\x80-\U0010ffff]")
 _PLAIN_ID: Final = re.compile(rf"[^{_DELIMITERS}.]*[0-9][^{_DELIMITERS}.]*")
@@ -78,7 +87,7 @@ class Surface(NamedTuple):
     truncated: bool
 
     def text_of(self, parts: list[str], first: int, last: int) -> str:
-        """The text of tokens `first` up to but without `last`, as it stood in the message; empty when there is none."""
+        """Return the text of tokens `first` up to but without `last`, as it stood in the message."""
         if first >= last:
             return ""
         part, start, _, _ = self.spans[first]
@@ -90,7 +99,7 @@ class Surface(NamedTuple):
 
 
 def is_word(token: str) -> bool:
-    """Whether a token is a constant with a letter in it: only these count for tau and for the LCS (ours).
+    """Tell whether a token is a constant with a letter in it: only these count for tau and for the LCS (ours).
 
     Punctuation is left out because any two `key=value, key=value` statements share most of it.
 
@@ -101,7 +110,7 @@ def is_word(token: str) -> bool:
 
 
 def words_of(tokens: Tokens) -> Tokens:
-    """The constants with letters of a token sequence, in order.
+    """Return the constants with letters of a token sequence, in order.
 
     >>> words_of(("port", ":", "<*>", "open"))
     ('port', 'open')
@@ -133,7 +142,7 @@ class Tokeniser:
         self._surfaces: dict[tuple[str, ...], Surface] = {}
 
     def read(self, message: str, ids: tuple[str, ...] = ()) -> tuple[Surface, list[str]]:
-        """The surface of a message, and its parts: constant text at even places, values at odd ones."""
+        """Return the surface of a message, and its parts: constant text at even places, values at odd ones."""
         parts = _split_with_ids(message, ids) if ids else _split(message)
         if len(message) > MAX_CACHED_TEXT:
             surface = _surface(parts)
@@ -150,7 +159,7 @@ class Tokeniser:
 
 
 def skeleton(message: str, ids: tuple[str, ...] = ()) -> tuple[Tokens, tuple[str, ...]]:
-    """The tokens of a message with `<*>` for each value, and the values as they stood (ours; PAPER 1.1 for the start).
+    """Return the tokens of a message with `<*>` for each value, and the values as they stood (ours; PAPER 1.1).
 
     >>> skeleton("Receiving block blk_-16 src: /10.2.1.7:54106 dest: /10.2.1.7:50010")[0]
     ('Receiving', 'block', '<*>', 'src', ':', '<*>', 'dest', ':', '<*>')
