@@ -1,0 +1,257 @@
+"""Credentials in log text become `<masked>` before templates, journal or reports can see them (ours).
+
+Two rules keep this linear in hostile text: every pattern starts at a literal, and every pattern that has started
+consumes the whole run it is in, so that no stretch is looked at from many starting points.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MASKED = "<masked>"
+
+# Lower-case stems, one of which stands in every line that the patterns below can touch. Substring search is several
+# times faster than one alternation, and nearly every line ends here.
+_NAME_STEMS = ("pass", "pwd", "secret", "token", "key", "credential", "identified by")
+_SHAPE_STEMS = (
+    "eyj", "akia", "asia", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "xapp-", "k_live_",
+    "k_test_", "sk-", "whsec_", "aiza", "ya29.", "gocspx-", "npm_", "hooks.slack",
+)  # fmt: skip
+_STEMS = (*_NAME_STEMS, "authorization", "bearer", "://", *_SHAPE_STEMS)
+
+_NAME = (
+    r"(?:pass(?:word|wd|phrase|code)|pwd|secret(?:[_-]?(?:access[_-]?)?key)?|token|"
+    r"(?:api|access|private|auth|account|shared|encryption|signing)[_-]?key|credentials?)"
+)
+# The name ends in `=`, `:` or `=>`, after the closing quote of a JSON name (escaped any number of times) or a
+# closing bracket (`params[password]=`).
+_NAMED = re.compile(rf"""(?i){_NAME}\\*["'`]?\]?\s{{0,8}}(?:=>|:=|[=:]|%3[dD]|%3[aA])\s{{0,8}}""")
+_QUOTED_BY_WORD = re.compile(r"""(?i)(?:password|identified by)\s{1,8}(?=\\*["'])""")
+_FLAG = re.compile(rf"(?i)--(?:[a-z]{{1,24}}-){{0,3}}{_NAME}\s{{1,8}}(?=[^\s-])")
+_AUTHORIZATION = re.compile(r"""(?i)authorization\\*["']?\s{0,8}[:=]\s{0,8}(?:\\*["'])?""")
+_SCHEME = re.compile(r"(?i)(?:bearer|basic|token|apikey|negotiate|ntlm)\s{1,8}")
+_SCHEME_TO_END = re.compile(r"(?i)(?:digest|aws4-hmac-sha256|hawk|signature|oauth)\s{1,8}")
+_BEARER = re.compile(r"(?i)bearer\s{1,8}")
+_SCHEME_VALUE = re.compile(rf"(?:{MASKED}|[A-Za-z0-9._~+/=%-])+")
+_URL = re.compile(r"://(?=[^\s/])")
+_URL_AUTHORITY = re.compile(r"""[^\s/"']*""")
+
+_QUOTE = re.compile(r"""\\*["'`]""")
+# A comma or semicolon belongs to the value unless white space or another name follows it.
+_UNQUOTED = re.compile(r"""(?:[^\s&,;"'`]|[,;](?!\s|$|["']|[\w.-]{1,64}\\*["']?\s?[=:]))+""")
+
+_SHAPES = re.compile(
+    r"(?P<aws>A(?:KIA|SIA)[0-9A-Z]*)"
+    r"|(?P<github>gh[pousr]_[A-Za-z0-9]*|github_pat_\w*)"
+    r"|(?P<long>glpat-[\w-]*|xox[abeoprs]-[\w-]*|xapp-[\w-]*|[sr]k_(?:live|test)_\w*|whsec_[\w+/=]*"
+    r"|GOCSPX-[\w-]*|npm_[A-Za-z0-9]*|ya29\.[\w.-]*)"
+    r"|(?P<google>AIza[\w-]*)"
+    r"|(?P<sk>(?<![A-Za-z0-9])sk-[\w-]*)"
+    r"|(?P<hook>hooks\.slack\.com/services/[\w/]*)"
+    r"|(?P<jwt>eyJ[\w-]*(?:\.[\w-]*)*)"
+)
+# The least length that is a credential and not a word which begins alike.
+_LEAST = {"aws": 20, "github": 20, "long": 16, "google": 30, "sk": 24, "hook": 34, "jwt": 20}
+
+_PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_BODY = re.compile(r"[A-Za-z0-9+/=]+")
+
+
+def mask(text: str) -> str:
+    """Replace each credential in one line by `<masked>`, keeping the name it was given under (ours).
+
+    Idempotent, and linear in the length of `text`. A word such as `token` or `password` without a value stays.
+
+    >>> mask("login user=bob password=hunter2 from 10.0.0.7")
+    'login user=bob password=<masked> from 10.0.0.7'
+    >>> mask("Failed password for root from 10.0.0.7 port 22 ssh2")
+    'Failed password for root from 10.0.0.7 port 22 ssh2'
+    """
+    return _mask_stems(text, _STEMS)
+
+
+def stems_in(block: str) -> tuple[str, ...]:
+    """The stems of credentials that stand somewhere in a block of lines: all that its lines need be searched for."""
+    low = block.lower()
+    return tuple(stem for stem in _STEMS if stem in low)
+
+
+def _mask_stems(text: str, stems: tuple[str, ...]) -> str:
+    low = text.lower()
+    for stem in stems:
+        if stem in low:
+            return _mask_found(text, low)
+    return text
+
+
+def _mask_found(text: str, low: str) -> str:
+    if "-----begin" in low:
+        text = _mask_pem(text)
+    if any(stem in low for stem in _SHAPE_STEMS):
+        text = _SHAPES.sub(_shape, text)
+    if "authorization" in low:
+        text = _mask_after(_AUTHORIZATION, text, _authorization_end)
+    if "bearer" in low:
+        text = _mask_after(_BEARER, text, _bearer_end)
+    if "://" in low:
+        text = _mask_urls(text)
+    if any(stem in low for stem in _NAME_STEMS):
+        text = _mask_after(_NAMED, text, _value_end)
+        text = _mask_after(_QUOTED_BY_WORD, text, _value_end)
+        if "--" in low:
+            text = _mask_after(_FLAG, text, _value_end)
+    return text
+
+
+def _shape(match: re.Match[str]) -> str:
+    found, kind = match.group(), match.lastgroup or ""
+    if len(found) < _LEAST[kind] or (kind == "jwt" and "." not in found.rstrip(".")):
+        return found
+    return MASKED
+
+
+def _mask_pem(text: str) -> str:
+    parts, at = [], 0
+    while begin := _PEM_BEGIN.search(text, at):
+        end = _PEM_END.search(text, begin.end())
+        body = text[begin.end() : end.start() if end else len(text)]
+        parts += [text[at : begin.end()], MASKED if body.strip() else body]
+        at = end.start() if end else len(text)
+        if end:
+            parts.append(text[at : end.end()])
+            at = end.end()
+    return "".join([*parts, text[at:]])
+
+
+def _mask_after(lead: re.Pattern[str], text: str, value_end: Callable[[str, int], tuple[int, int]]) -> str:
+    """Mask what `value_end` says is the value after each match of `lead`."""
+    parts, at, look = [], 0, 0
+    while match := lead.search(text, look):
+        begin, end = value_end(text, match.end())
+        look = max(end, match.end())
+        if begin < end and text[begin:end] != MASKED:
+            parts += [text[at:begin], MASKED]
+            at = end
+    return text if not at else "".join([*parts, text[at:]])
+
+
+def _value_end(text: str, at: int) -> tuple[int, int]:
+    """Where the value that starts at `at` begins and ends, without its quotes."""
+    if quote := _QUOTE.match(text, at):
+        return quote.end(), _closing(text, quote.end(), quote.group())
+    match = _UNQUOTED.match(text, at)
+    if match is None:
+        return at, at
+    end = match.end()
+    while end > at and text[end - 1] in ")}],;\\":
+        end -= 1
+    return at, end
+
+
+def _closing(text: str, at: int, quote: str) -> int:
+    """Where the text that `quote` opened ends; the end of the line when it never closes.
+
+    Behind k backslashes (a string inside a string), n more than k backslashes before a quote leave it a closing one
+    only in multiples of 2(k+1); fewer than k close an outer string.
+    """
+    depth, found = len(quote) - 1, at
+    while (found := text.find(quote[-1], found)) >= 0:
+        slashes = 0
+        while found - slashes > at and text[found - slashes - 1] == "\\":
+            slashes += 1
+        if slashes < depth or (slashes - depth) % (2 * (depth + 1)) == 0:
+            return found - min(slashes, depth)
+        found += 1
+    return len(text)
+
+
+def _authorization_end(text: str, at: int) -> tuple[int, int]:
+    if scheme := _SCHEME.match(text, at):
+        return _scheme_value(text, scheme.end())
+    if _SCHEME_TO_END.match(text, at):
+        return at, len(text)
+    begin, end = _scheme_value(text, at)
+    # "Authorization: denied" is prose; a bare key is long and holds a digit.
+    is_key = end - begin >= 12 and any(c.isdigit() for c in text[begin:end])
+    return (begin, end) if is_key else (begin, begin)
+
+
+def _bearer_end(text: str, at: int) -> tuple[int, int]:
+    begin, end = _scheme_value(text, at)
+    is_key = end - begin >= 16 or any(c.isdigit() for c in text[begin:end])
+    return (begin, end) if is_key else (begin, begin)
+
+
+def _scheme_value(text: str, at: int) -> tuple[int, int]:
+    match = _SCHEME_VALUE.match(text, at)
+    return (at, match.end()) if match else (at, at)
+
+
+def _mask_urls(text: str) -> str:
+    """`://user:pass@host`: all between the first colon and the last at-sign of the authority."""
+    parts, at, look = [], 0, 0
+    while match := _URL.search(text, look):
+        authority = _URL_AUTHORITY.match(text, match.end())
+        look = authority.end() if authority else match.end()
+        colon, sign = text.find(":", match.end(), look), text.rfind("@", match.end(), look)
+        if 0 <= colon < sign - 1 and text[colon + 1 : sign] != MASKED:
+            parts += [text[at : colon + 1], MASKED]
+            at = sign
+    return text if not at else "".join([*parts, text[at:]])
+
+
+@dataclass(slots=True)
+class Masker:
+    """`mask` for lines that come one by one: also the body lines of a private key that spans lines (ours).
+
+    `pem` counts down the lines in which the end of an open key is still awaited; 0 outside a key. It is all the state.
+
+    >>> masker = Masker()
+    >>> [masker.line(t) for t in ("-----BEGIN PRIVATE KEY-----", "MIIEvQ==", "-----END PRIVATE KEY-----", "MIIEvQ==")]
+    ['-----BEGIN PRIVATE KEY-----', '<masked>', '-----END PRIVATE KEY-----', 'MIIEvQ==']
+    """
+
+    pem: int = 0
+
+    # The longest keys in use (16,384-bit RSA) fill about 200 lines of 64 characters: twice that. A line that holds no
+    # piece of a key counts for 25, so that a key whose end never comes disturbs at most 16 ordinary lines.
+    LONGEST = 400
+    STRANGER = 25
+
+    def line(self, text: str, stems: tuple[str, ...] = _STEMS) -> str:
+        """The text with its credentials masked; `stems` are those of `stems_in` of a block that holds the line."""
+        if not self.pem:
+            masked = _mask_stems(text, stems)
+            if "PRIVATE KEY" in text:
+                self._look_for_begin(text)
+            return masked
+        return self._inside(text)
+
+    def _look_for_begin(self, text: str) -> None:
+        start = text.rfind("-----BEGIN")
+        begin = _PEM_BEGIN.search(text, start) if start >= 0 else None
+        if begin and _PEM_END.search(text, begin.end()) is None:
+            self.pem = self.LONGEST
+
+    def _inside(self, text: str) -> str:
+        if end := _PEM_END.search(text):
+            self.pem = 0
+            self._look_for_begin(text[end.end() :])
+            return _mask_last_word(text[: end.start()]) + mask(text[end.start() :])
+        masked = _mask_last_word(mask(text))
+        self.pem = max(0, self.pem - (1 if masked.endswith(MASKED) else self.STRANGER))
+        return masked
+
+
+def _mask_last_word(text: str) -> str:
+    """Mask the last word if it can be a line of a key's body (which a logger may have given a header of its own)."""
+    kept = text.rstrip()
+    start = max(kept.rfind(" "), kept.rfind("\t"), kept.rfind("|")) + 1
+    word = kept[start:]
+    # Base64 comes in fours, so most ordinary words pass even while a key is open.
+    if _PEM_BODY.fullmatch(word) and (len(word) % 4 == 0 or start == 0):
+        return kept[:start] + MASKED
+    return text
