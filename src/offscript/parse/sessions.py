@@ -230,7 +230,7 @@ class OpenSessions:
         >>> other.rows() == sessions.rows()
         True
         """
-        rows: dict[str, Json] = {_COUNTS: self._counts_row()}
+        rows: dict[str, Json] = {_COUNTS: self._counts_row()} if self._clocks else {}
         rows |= {_row_name("clock", source): _clock_row(clock) for source, clock in self._clocks.items()}
         rows |= {_row_name("session", *key): _session_row(session) for key, session in self._recent.items()}
         return rows
