@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from offscript.entries import WILDCARD
 from offscript.parse.tokens import Tokens, is_word
-
-_WORD_WEIGHT: Final = 1 << 12
-"""What a word weighs against a delimiter when tokens are aligned: more than all delimiters of a message together."""
 
 
 def lcs_length(first: Sequence[str], second: Sequence[str]) -> int:
@@ -21,55 +17,100 @@ def lcs_length(first: Sequence[str], second: Sequence[str]) -> int:
     >>> lcs_length("ABCBDAB", "BDCABA")
     4
     """
+    return len(first) - _table(first, second)[-1].bit_count()
+
+
+def lcs_pairs(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the index pairs of one true LCS, by back-tracking through the table (PAPER 1.2).
+
+    Among equals, the pairs that stand latest in `first`.
+
+    >>> lcs_pairs("ABC", "XBXC")
+    [(1, 1), (2, 3)]
+    """
+    table = _table(first, second)
+    pairs: list[tuple[int, int]] = []
+    i, j = len(first), len(second)
+    while i and j:
+        bit = 1 << (i - 1)
+        if table[j] & bit:
+            i -= 1
+            continue
+        j -= 1
+        if table[j] & bit:
+            i -= 1
+            pairs.append((i, j))
+    return pairs[::-1]
+
+
+def _table(first: Sequence[str], second: Sequence[str]) -> list[int]:
+    # Row j of the LCS table as bits: bit i is 0 where the length grows from first[:i] to first[:i + 1].
     places: dict[str, int] = {}
     for place, token in enumerate(first):
         places[token] = places.get(token, 0) | (1 << place)
     full = (1 << len(first)) - 1
     row = full
+    rows = [row]
     for token in second:
         hit = row & places.get(token, 0)
         row = ((row + hit) | (row - hit)) & full
-    return len(first) - row.bit_count()
+        rows.append(row)
+    return rows
 
 
 def common_tokens(first: Tokens, second: Tokens) -> list[tuple[int, int]]:
-    """Return the index pairs of one true LCS of two token sequences, by back-tracking (PAPER 1.2).
+    """Return the index pairs of the tokens two sequences have in common: an LCS of the words, delimiters between.
 
-    Wildcards never match. Most words first, then most delimiters; among equals the latest pairs are taken, as the
-    back-tracking starts at the end.
+    Words are aligned first, since two statements share most of their punctuation; then, between each two common
+    words, an LCS of the delimiters. Wildcards never match.
 
     >>> common_tokens(("VM", "Started", "(", "x"), ("VM", "Paused", "(", "x"))
     [(0, 0), (2, 2), (3, 3)]
     """
-    weights = [0 if token == WILDCARD else _WORD_WEIGHT if is_word(token) else 1 for token in first]
-    table = [[0] * (len(second) + 1)]
-    for token, weight in zip(first, weights, strict=True):
-        above = table[-1]
-        row = [0]
-        left = 0
-        for place, other in enumerate(second):
-            best = max(left, above[place + 1])
-            if weight and token == other and above[place] + weight > best:
-                best = above[place] + weight
-            row.append(best)
-            left = best
-        table.append(row)
-    return _back_track(table, first, second, weights)
-
-
-def _back_track(table: list[list[int]], first: Tokens, second: Tokens, weights: list[int]) -> list[tuple[int, int]]:
+    at = [place for place, token in enumerate(first) if is_word(token)]
+    to = [place for place, token in enumerate(second) if is_word(token)]
+    words = lcs_pairs([first[place] for place in at], [second[place] for place in to])
     pairs: list[tuple[int, int]] = []
-    i, j = len(first), len(second)
-    while i and j:
-        weight = weights[i - 1]
-        if weight and first[i - 1] == second[j - 1] and table[i][j] == table[i - 1][j - 1] + weight:
-            i, j = i - 1, j - 1
-            pairs.append((i, j))
-        elif table[i - 1][j] >= table[i][j - 1]:
-            i -= 1
+    i, j = 0, 0
+    for end, stop in [*((at[x], to[y]) for x, y in words), (len(first), len(second))]:
+        signs = [place for place in range(i, end) if _is_sign(first[place])]
+        others = [place for place in range(j, stop) if _is_sign(second[place])]
+        between = lcs_pairs([first[place] for place in signs], [second[place] for place in others])
+        pairs += [(signs[x], others[y]) for x, y in between]
+        pairs.append((end, stop))
+        i, j = end + 1, stop + 1
+    return pairs[:-1]
+
+
+def _is_sign(token: str) -> bool:
+    return token != WILDCARD and not is_word(token)
+
+
+def merged(tokens: Tokens, spaces: tuple[bool, ...], other: Tokens) -> tuple[Tokens, tuple[bool, ...]]:
+    """Return the template of two: their common tokens, one `<*>` wherever they disagree (PAPER 1.2).
+
+    `spaces` say where white space stood before a token of the first; the result has its own.
+
+    >>> merged(("Failed", "on", "<*>"), (False, True, True), ("Failed", "on", "<*>", "<*>"))[0]
+    ('Failed', 'on', '<*>')
+    """
+    if tokens == other:
+        return tokens, spaces
+    out: list[str] = []
+    gaps: list[bool] = []
+    at, to = 0, 0
+    for i, j in [*common_tokens(tokens, other), (len(tokens), len(other))]:
+        if tokens[at:i] == other[to:j]:
+            out += tokens[at:i]
+            gaps += spaces[at:i]
         else:
-            j -= 1
-    return pairs[::-1]
+            out.append(WILDCARD)
+            gaps.append(spaces[at] if at < len(tokens) else True)
+        if i < len(tokens):
+            out.append(tokens[i])
+            gaps.append(spaces[i])
+        at, to = i + 1, j + 1
+    return tuple(out), tuple(gaps)
 
 
 def is_subsequence(short: Sequence[str], long: Sequence[str]) -> bool:
@@ -212,9 +253,9 @@ def least_common(length: int, tau: float) -> int:
 
 
 def glob_runs(template: Tokens, tokens: Tokens, kinds: Iterable[str] = ()) -> list[tuple[int, int]] | None:
-    """Find where each `<*>` of a template stands in `tokens`, as (first, past last); None when the template does not fit.
+    """Find where each `<*>` of a template stands in `tokens`, as (first, past last); None when it does not fit.
 
-    An anchored glob: constants in order, other tokens only where a `<*>` stands. `kinds` say what each `<*>` takes:
+    An anchored glob: constants in order, other tokens only where a `<*>` stands. `kinds` tell what each `<*>` takes:
     `v` values and punctuation only, `w` words too; with `?` also nothing. Without kinds every `<*>` takes anything.
     The shortest run that works is taken, from the right to the left.
 

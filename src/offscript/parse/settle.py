@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from offscript.entries import WILDCARD
+from offscript.parse.lcs import merged
 from offscript.parse.tokens import Tokens, is_word
 
 OPEN_WORDS: Final = 4
@@ -55,14 +56,22 @@ _UNIT: Final = re.compile(
 )
 
 
+_PRIME: Final = (1 << 61) - 1
+_MULTIPLIER: Final = 0x9E3779B97F4A7C15 % _PRIME
+"""Of the hash that finds equal rests; any large odd number does, since what it finds is compared."""
+
+
 @dataclass(slots=True)
-class _Row:
+class Group:
+    """The skeletons of one print statement, by place, and their template; `lines` is how many lines they had."""
+
     tokens: Tokens
+    spaces: tuple[bool, ...]
     members: list[int]
     lines: int
 
 
-def regroup(skeletons: Sequence[Tokens], spaces: Sequence[tuple[bool, ...]], counts: Sequence[int]) -> list[list[int]]:
+def regroup(skeletons: Sequence[Tokens], spaces: Sequence[tuple[bool, ...]], counts: Sequence[int]) -> list[Group]:
     """Group the places of skeletons by print statement, in the order of their first members.
 
     Args:
@@ -70,58 +79,85 @@ def regroup(skeletons: Sequence[Tokens], spaces: Sequence[tuple[bool, ...]], cou
         spaces: for each, whether white space stood before each token.
         counts: for each, the lines it had.
 
-    >>> regroup([("user", "=", "bob"), ("user", "=", "eve"), ("bye",)], [(False,) * 3] * 2 + [(False,)], [9, 9, 9])
-    [[0, 1], [2]]
+    >>> skeletons = [("user", "=", "bob"), ("user", "=", "eve"), ("bye",)]
+    >>> groups = regroup(skeletons, [(False,) * len(tokens) for tokens in skeletons], [9, 9, 9])
+    >>> [(group.tokens, group.members) for group in groups]
+    [(('user', '=', '<*>'), [0, 1]), (('bye',), [2])]
     """
-    rows = [_Row(tokens, [place], counts[place]) for place, tokens in enumerate(skeletons)]
+    groups = [Group(tokens, spaces[place], [place], counts[place]) for place, tokens in enumerate(skeletons)]
     known: set[str] = set()
     for _ in range(MAX_PASSES):
-        size = len(rows), len(known)
-        rows = _join_places(rows, spaces, known)
-        if size == (len(rows), len(known)):
+        size = len(groups), len(known)
+        groups = _join_places(groups, known)
+        if size == (len(groups), len(known)):
             break
-    rows = _join_lists(_join_chunks(rows, spaces))
-    return sorted(sorted(row.members) for row in rows)
+    groups = _join_lists(_join_chunks(groups))
+    for group in groups:
+        group.members.sort()
+    return sorted(groups, key=lambda group: group.members[0])
 
 
-def _join_places(rows: list[_Row], spaces: Sequence[tuple[bool, ...]], known: set[str]) -> list[_Row]:
-    buckets: dict[tuple[int, Tokens], list[int]] = {}
-    for number, row in enumerate(rows):
-        for place, token in enumerate(row.tokens):
-            if token == WILDCARD or is_word(token):
-                buckets.setdefault((place, row.tokens[:place] + row.tokens[place + 1 :]), []).append(number)
-    joined = list(rows)
-    used: set[int] = set()
+def _equal_rests(groups: list[Group]) -> list[tuple[int, Tokens, list[int]]]:
+    # Groups that differ in one place, found by a sum of token hashes with that place taken out, one place at a time:
+    # copies of the tokens without each place would take quadratic memory on long lines.
+    sums = [sum(hash(part) * _power(place) for place, part in enumerate(g.tokens)) % _PRIME for g in groups]
+    found: list[tuple[int, Tokens, list[int]]] = []
+    for place in range(max((len(group.tokens) for group in groups), default=0)):
+        buckets: dict[tuple[int, int], list[int]] = {}
+        for number, group in enumerate(groups):
+            if place < len(group.tokens) and (group.tokens[place] == WILDCARD or is_word(group.tokens[place])):
+                rest = (sums[number] - hash(group.tokens[place]) * _power(place)) % _PRIME
+                buckets.setdefault((len(group.tokens), rest), []).append(number)
+        for numbers in buckets.values():
+            if len(numbers) > 1:
+                found += _checked(groups, place, numbers)
     # the largest vocabularies first: they are the surest
-    order = sorted((item for item in buckets.items() if len(item[1]) > 1), key=lambda item: (-len(item[1]), item[1]))
-    for (place, rest), numbers in order:
+    return sorted(found, key=lambda item: (-len(item[2]), item[2], item[0]))
+
+
+def _checked(groups: list[Group], place: int, numbers: list[int]) -> list[tuple[int, Tokens, list[int]]]:
+    rests: dict[Tokens, list[int]] = {}
+    for number in numbers:
+        tokens = groups[number].tokens
+        rests.setdefault(tokens[:place] + tokens[place + 1 :], []).append(number)
+    return [(place, rest, equal) for rest, equal in rests.items() if len(equal) > 1]
+
+
+def _power(place: int) -> int:
+    return pow(_MULTIPLIER, place, _PRIME)
+
+
+def _join_places(groups: list[Group], known: set[str]) -> list[Group]:
+    joined = list(groups)
+    used: set[int] = set()
+    for place, rest, numbers in _equal_rests(groups):
         free = [number for number in numbers if number not in used]
-        words = Counter({rows[n].tokens[place]: rows[n].lines for n in free})
-        if len(free) < 2 or not _is_variable(place, rest, words, spaces[rows[free[0]].members[0]], known):
+        words = Counter({groups[n].tokens[place]: groups[n].lines for n in free})
+        if len(free) < 2 or not _is_variable(place, rest, words, groups[free[0]].spaces, known):
             continue
         used.update(free)
         known.update(word for word in words if word != WILDCARD)
         tokens = (*rest[:place], WILDCARD, *rest[place:])
-        joined.append(_Row(tokens, [m for n in free for m in rows[n].members], words.total()))
-    return _same_tokens([row for number, row in enumerate(joined) if number not in used])
+        members = [member for number in free for member in groups[number].members]
+        joined.append(Group(tokens, groups[free[0]].spaces, members, words.total()))
+    return _same_tokens([group for number, group in enumerate(joined) if number not in used])
 
 
-def _join_chunks(rows: list[_Row], spaces: Sequence[tuple[bool, ...]]) -> list[_Row]:
+def _join_chunks(groups: list[Group]) -> list[Group]:
     # `LOCAL(0)` where another line has `10.0.0.1`: a chunk without white space that holds a value is one value, when
     # a line of equal rest has a bare value there. `name=value` says itself that only its right side varies.
-    bare = {row.tokens: row for row in rows}
-    out: list[_Row] = []
-    for row in rows:
-        home = None
-        for first, last in _chunks(row.tokens, spaces[row.members[0]]):
-            other = bare.get((*row.tokens[:first], WILDCARD, *row.tokens[last:]))
-            home = home or other
-        if home is None:
-            out.append(row)
-        else:
-            home.members += row.members
-            home.lines += row.lines
-    return out
+    bare = {group.tokens: group for group in groups}
+    moved: set[Tokens] = set()
+    # the longest first, so that what moves takes along what moved there
+    for group in sorted(groups, key=lambda group: (-len(group.tokens), group.members[0])):
+        for first, last in _chunks(group.tokens, group.spaces):
+            home = bare.get((*group.tokens[:first], WILDCARD, *group.tokens[last:]))
+            if home is not None:
+                home.members += group.members
+                home.lines += group.lines
+                moved.add(group.tokens)
+                break
+    return [group for group in groups if group.tokens not in moved]
 
 
 def _chunks(tokens: Tokens, spaces: tuple[bool, ...]) -> list[tuple[int, int]]:
@@ -141,25 +177,24 @@ def _chunks(tokens: Tokens, spaces: tuple[bool, ...]) -> list[tuple[int, int]]:
 
 
 def _is_open(chunk: Tokens) -> bool:
-    return sum(token in "([" for token in chunk) < sum(token in ")]" for token in chunk)
+    return sum(part in "([" for part in chunk) < sum(part in ")]" for part in chunk)
 
 
-def _same_tokens(rows: list[_Row]) -> list[_Row]:
-    merged: dict[Tokens, _Row] = {}
-    for row in rows:
-        if row.tokens in merged:
-            merged[row.tokens].members += row.members
-            merged[row.tokens].lines += row.lines
-        else:
-            merged[row.tokens] = row
-    return list(merged.values())
+def _same_tokens(groups: list[Group]) -> list[Group]:
+    found: dict[Tokens, Group] = {}
+    for group in groups:
+        home = found.setdefault(group.tokens, group)
+        if home is not group:
+            home.members += group.members
+            home.lines += group.lines
+    return list(found.values())
 
 
 def _is_variable(place: int, rest: Tokens, words: Counter[str], spaces: tuple[bool, ...], known: set[str]) -> bool:
     before = rest[place - 1] if place else ""
     after = rest[place] if place < len(rest) else ""
     others = sum(map(is_word, rest))
-    if before == "=" and not spaces[place] or before == after == "'":
+    if (before == "=" and not spaces[place]) or before == after == "'":
         return True
     if WILDCARD in words:
         return others >= 2
@@ -179,17 +214,19 @@ def _is_variable(place: int, rest: Tokens, words: Counter[str], spaces: tuple[bo
     return len(words) >= MANY_WORDS or (len(words) >= OPEN_WORDS and rare >= RARE_SHARE * len(words))
 
 
-def _join_lists(rows: list[_Row]) -> list[_Row]:
-    merged: dict[Tokens, _Row] = {}
-    out: list[_Row] = []
-    for row in rows:
+def _join_lists(groups: list[Group]) -> list[Group]:
+    found: dict[Tokens, Group] = {}
+    out: list[Group] = []
+    for group in groups:
         # delimiters may come and go with the values; signs such as + and - are as constant as words
-        words = tuple(token for token in row.tokens if token != WILDCARD and token not in _DELIMITERS)
-        if len(words) < 2 or WILDCARD not in row.tokens:
-            out.append(row)
-        elif words in merged:
-            merged[words].members += row.members
-            merged[words].lines += row.lines
+        words = tuple([part for part in group.tokens if part != WILDCARD and part not in _DELIMITERS])
+        home = found.get(words)
+        if len(words) < 2 or WILDCARD not in group.tokens:
+            out.append(group)
+        elif home is None:
+            found[words] = group
         else:
-            merged[words] = row
-    return out + list(merged.values())
+            home.tokens, home.spaces = merged(home.tokens, home.spaces, group.tokens)
+            home.members += group.members
+            home.lines += group.lines
+    return out + list(found.values())

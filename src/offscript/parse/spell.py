@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from offscript.entries import WILDCARD, Entry, Line
-from offscript.parse.lcs import WordIndex, common_tokens, glob_runs
+from offscript.parse.lcs import WordIndex, glob_runs, merged
 from offscript.parse.match import FrozenTemplate, Templates, wildcard_kinds
-from offscript.parse.settle import regroup
+from offscript.parse.settle import Group, regroup
 from offscript.parse.tokens import Tokeniser, Tokens, render, words_of
 
 SKELETONS_PER_TEMPLATE: Final = 5
@@ -135,7 +135,9 @@ class Spell:
             [self._spaces[n] for n in numbers],
             [self._counts[n] for n in numbers],
         )
-        self._adopt([[numbers[place] for place in group] for group in groups])
+        for group in groups:
+            group.members = [numbers[place] for place in group.members]
+        self._adopt(groups)
         table = [self._freeze(cluster) for cluster in self._clusters.values()]
         members = {self._skeletons[n]: self._key_of[n] for n in numbers}
         return Templates(table, members, self._tau), list(self._key_of)
@@ -180,20 +182,19 @@ class Spell:
             self._key_of[0] = self._key_of[self._numbers[OVERFLOW]] or self._found(0)
         return 0
 
-    def _adopt(self, groups: list[list[int]]) -> None:
+    def _adopt(self, groups: list[Group]) -> None:
         clusters: dict[int, _Cluster] = {}
         for group in groups:
-            keys = sorted(self._founders[n] for n in group if n in self._founders)
+            keys = sorted(self._founders[n] for n in group.members if n in self._founders)
             if keys:
                 key = keys[0]
-                for gone in keys[1:]:
-                    self.events.append(KeyEvent("alias", gone, key))
+                self.events += [KeyEvent("alias", gone, key) for gone in keys[1:]]
             else:
                 key = self._next_key
                 self._next_key += 1
-                self.events.append(KeyEvent("child", key, self._key_of[group[0]]))
-                self._founders[group[0]] = key
-            clusters[key] = self._cluster(key, group)
+                self.events.append(KeyEvent("child", key, self._key_of[group.members[0]]))
+                self._founders[group.members[0]] = key
+            clusters[key] = _Cluster(key, group.tokens, group.spaces, group.members)
         self._founders = {n: key for n, key in self._founders.items() if key in clusters}
         self._clusters = dict(sorted(clusters.items()))
         self._index = WordIndex()
@@ -201,12 +202,6 @@ class Spell:
             self._index.add(key, words_of(cluster.tokens))
             for number in cluster.members:
                 self._key_of[number] = key
-
-    def _cluster(self, key: int, group: list[int]) -> _Cluster:
-        tokens, spaces = self._skeletons[group[0]], self._spaces[group[0]]
-        for number in group[1:]:
-            tokens, spaces = merged(tokens, spaces, self._skeletons[number])
-        return _Cluster(key, tokens, spaces, group)
 
     def _freeze(self, cluster: _Cluster) -> FrozenTemplate:
         members = [self._skeletons[n] for n in cluster.members]
@@ -217,29 +212,3 @@ class Spell:
             count=sum(self._counts[n] for n in cluster.members),
             kinds=wildcard_kinds(cluster.tokens, members),
         )
-
-
-def merged(tokens: Tokens, spaces: tuple[bool, ...], other: Tokens) -> tuple[Tokens, tuple[bool, ...]]:
-    """Return the template of two: their common tokens, one `<*>` wherever they disagree (PAPER 1.2).
-
-    >>> merged(("Failed", "on", "<*>"), (False, True, True), ("Failed", "on", "<*>", "<*>"))[0]
-    ('Failed', 'on', '<*>')
-    """
-    if tokens == other:
-        return tokens, spaces
-    out: list[str] = []
-    gaps: list[bool] = []
-    at, to = 0, 0
-    for i, j in [*common_tokens(tokens, other), (len(tokens), len(other))]:
-        if tokens[at:i] == other[to:j]:
-            out += tokens[at:i]
-            gaps += spaces[at:i]
-        else:
-            out.append(WILDCARD)
-            # the space before the first token left out, else the one after the gap
-            gaps.append(spaces[at] if at < len(tokens) else True)
-        if i < len(tokens):
-            out.append(tokens[i])
-            gaps.append(spaces[i])
-        at, to = i + 1, j + 1
-    return tuple(out), tuple(gaps)

@@ -63,7 +63,7 @@ _BRACKETED: Final = rf"(?:(?:(?<=[\[(])(?!\ )|(?<=[\[(]\ )){_ITEM}(?:[ ,;:|]++{_
 # A list without brackets: four values in a row or more, fewer may each have a meaning.
 _VALUE: Final = rf"(?:{_BRACKETED}|{_GLUED}(?:(?:[ ]++{_GLUED}){{3,}}+|(?:[ ]++-(?!{_W})){{2,}}+)?)"
 # Surely a constant, for speed alone: letters, one of them beyond f, and no name of a day or month in front.
-_SURE: Final = rf"(?![ADFJMNOSTW][acehopru][bcdegilnprtuvy])[A-Fa-f]*+[G-Zg-z][A-Za-z]++(?:\ |(?=[=,;)\]]|:\ ))"
+_SURE: Final = r"(?![ADFJMNOSTW][acehopru][bcdegilnprtuvy])[A-Fa-f]*+[G-Zg-z][A-Za-z]++(?:\ |(?=[=,;)\]]|:\ ))"
 # Constant text, then a value: whole words are stepped over, since a search tries every character.
 _PART: Final = re.compile(rf"((?:(?:{_SURE})++|(?!{_ONE}|{_BRACKETED})(?:{_IN}++|\.++|[{_DELIMITERS}]))*+)({_VALUE})?")
 _PIECE: Final = re.compile(rf"(?:{_IN}|(?<=[A-Za-z])'(?=[A-Za-z]))+|\.+|[^\x00-\x20]")
