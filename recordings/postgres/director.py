@@ -111,7 +111,7 @@ class Director:
 
     def run(self) -> None:
         """Run all requests and the planned restarts; return when the last one is done."""
-        clients = [threading.Thread(target=self._client, args=(number,)) for number in range(CLIENTS)]
+        clients = [threading.Thread(target=self._client, args=(number,), daemon=True) for number in range(CLIENTS)]
         for client in clients:
             client.start()
         for share in RESTARTS:
@@ -145,7 +145,7 @@ class Director:
                 time.sleep(rng.uniform(0.3, 0.8))
             finally:
                 self._done(request)
-            time.sleep(rng.uniform(0.15, 0.65))
+            time.sleep(rng.uniform(0.1, 0.55))
 
     def _next(self) -> Request | None:
         with self._change:
@@ -176,6 +176,7 @@ class Director:
     def _done(self, request: Request) -> None:
         if request.tamper.after_all:
             request.tamper.after_all()
+        request.tamper.ended = time.time()
         request.tamper.finished.set()
         with self._change:
             self._active -= 1
@@ -193,7 +194,7 @@ def opposed(fault: str, *wallets: tuple[int, int]) -> list[Tamper]:
 
     def meet(_link: Link, _parameters: tuple[object, ...]) -> None:
         try:
-            meeting.wait(5)
+            meeting.wait(1.5)
         except threading.BrokenBarrierError:
             return
 

@@ -94,12 +94,22 @@ class Injector:
         touched = set().union(*(tamper.touched for tamper in tampers))
         moments = [moment for tamper in tampers for moment in tamper.moments]
         if not moments or (kind.error and not self._saw(kind.error, touched, min(moments))):
-            self.missed.append(kind.name)
+            self._miss(kind, tampers)
             if self._director.progress < LAST and self.missed.count(kind.name) < 2 * kind.times:
                 self._ride(kind)
             return
-        until = max(moments) + 0.5 if kind.name not in WAITING_KINDS else time.time()
+        until = max(tamper.ended for tamper in tampers) + 0.5
         self.faults.append(Fault(kind.name, kind.shows_as, min(moments), until, kind.detail, touched))
+
+    def _miss(self, kind: Kind, tampers: list[Tamper]) -> None:
+        """Note an injection that did not come to pass; what it held up all the same is collateral."""
+        self.missed.append(kind.name)
+        moments = [moment for tamper in tampers for moment in tamper.moments]
+        if not moments:
+            return
+        begin, until = min(moments), max(tamper.ended for tamper in tampers) + 0.5
+        held_up = self._slow(begin, until)
+        self.faults.append(Fault(kind.name, kind.shows_as, begin, until, "did not come to pass", collateral=held_up))
 
     def _saw(self, error: str, touched: set[tuple[str, int]], begin: float) -> bool:
         wanted = {f"error {error}", "error lost"} if error == "57P01" else {f"error {error}"}
@@ -145,11 +155,11 @@ class Injector:
         gone = time.time()
         time.sleep(self._rng.uniform(4.0, 5.0))
         until = time.time()
-        self._tools.ops.run("CREATE INDEX events_customer ON events (customer_id)")
+        self._tools.ops.run("CREATE INDEX events_customer ON events (customer_id, product_id)")
         rows = self._desk.journal.between("browse.history", gone, until)
-        slow = {(row.application, row.pid) for row in rows if row.end - row.begin > 0.01}
+        slow = {(row.application, row.pid) for row in rows if row.end - row.begin > 0.3}
         if slow:
-            detail = "the index on events (customer_id) is missing"
+            detail = "the index on events (customer_id, product_id) is missing"
             self.faults.append(Fault("index_dropped", "time", begin, until, detail, slow))
 
     def _crash(self, how: str) -> None:
@@ -188,7 +198,7 @@ class Injector:
         touched = set().union(*(fault.touched for fault in self.faults))
         for fault in self.faults:
             if fault.kind in WAITING_KINDS:
-                fault.collateral = self._slow(fault.begin, fault.until) - touched
+                fault.collateral |= self._slow(fault.begin, fault.until) - touched
             if fault.kind == "disk_full":
                 rows = self._desk.journal.between("error 53100", fault.begin - 1, fault.until)
                 fault.collateral = {(row.application, row.pid) for row in rows} - touched

@@ -48,9 +48,8 @@ def write(faults: list[Fault], log: Path, out: Path) -> int:
         main = {by_client[key] for key in fault.touched if key in by_client}
         main |= (_cut(fault, found) - taken) | _refused(fault, found)
         taken |= main
-        if not main:
-            continue
-        entries.append(_entry(fault, main, found))
+        if main:
+            entries.append(_entry(fault, main, found))
         passing = {by_client[key] for key in fault.collateral if key in by_client} - main
         passing |= _turned_away(fault, found)
         if passing:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import lzma
+import signal
 import sys
 import time
 from pathlib import Path
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--base", type=Path, default=BASE, help="folder of the private server")
     parser.add_argument("--only", choices=RUNS, help="record one run only")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))
     options.out.mkdir(parents=True, exist_ok=True)
     for number, run in enumerate(RUNS):
         if options.only in (None, run):

@@ -82,7 +82,7 @@ CONTENTS = [
     "INSERT INTO payments (order_id, amount, state) SELECT n, 45.50, 'captured' FROM generate_series(1, 6000) n",
     "INSERT INTO gifts (amount, state) SELECT 5 + n % 40, 'open' FROM generate_series(1, 3000) n",
     "INSERT INTO jobs (task, order_id, state) SELECT 'ship', n, 'ready' FROM generate_series(1, 5) n",
-    "CREATE INDEX events_customer ON events (customer_id)",
+    "CREATE INDEX events_customer ON events (customer_id, product_id)",
     "GRANT ALL ON ALL TABLES IN SCHEMA public TO shop_app, shop_worker, shop_report",
 ]
 

@@ -87,8 +87,7 @@ class Server:
         if self.base.exists():
             if not (self.base / MARK).exists():
                 raise RuntimeError(f"{self.base} exists and is not a recording's folder: remove it or use --base")
-            self._unmount()
-            shutil.rmtree(self.base)
+            self.remove()
         self.spool.mkdir(parents=True)
         (self.base / MARK).touch()
         secret = self.base / "password"

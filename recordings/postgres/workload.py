@@ -12,6 +12,10 @@ from recordings.postgres.schema import CUSTOMERS, PRODUCTS, SHOP_WALLETS
 from recordings.postgres.settle import Transfer, authenticate, settle
 
 OLD_ORDERS = 6000
+HISTORY = (
+    "SELECT p.id, (SELECT count(*) FROM events e WHERE e.customer_id = %s AND e.product_id = p.id)"
+    " FROM products p WHERE p.category = %s"
+)
 Basket = list[tuple[int, int]]
 """Product and quantity of each order line, in the order of the products."""
 
@@ -40,8 +44,7 @@ def browse(request: Request) -> None:
         for _ in range(link.count("browse.views", rng.randint(1, 4))):
             _view(link, customer, rng.randint(1, PRODUCTS))
         if known:
-            history = "SELECT id, product_id FROM events WHERE customer_id = %s ORDER BY id DESC LIMIT 5"
-            link.step("browse.history", history, customer)
+            link.step("browse.history", HISTORY, customer, rng.randrange(12))
             link.step("browse.seen", "UPDATE customers SET last_seen = now() WHERE id = %s", customer)
         else:
             link.step("browse.offer", "SELECT id FROM products WHERE stock > %s ORDER BY price LIMIT 3", 50)
