@@ -113,11 +113,11 @@ class TestMadeLogs:
         """The same ids beside other words join the family; other ids of that shape beside other words do not."""
         rng = random.Random(7)
         sample: Sample = []
-        for fields, key in service(300):
+        for fields, step in service(300):
             run = f"{int(fields.named[0][1]):08x}-0000-4000-8000-000000000000"
             other = f"{rng.getrandbits(32):08x}-ffff-4000-8000-000000000000"
-            where = f"[instance: {run}]" if key % 3 else f"GET /servers/{run}"
-            sample.append((Fields(f"{where} tenant {other}"), key))
+            where = f"[instance: {run}]" if step % 3 else f"GET /servers/{run}"
+            sample.append((Fields(f"{where} tenant {other}"), step))
         key = discover_session_key(sample).key
         assert key.name in ("instance: <uuid>", "servers/<uuid>")
         assert {fields.message[-37:] in (key.find(fields) or "") for fields, _ in sample} == {False}

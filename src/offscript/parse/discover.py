@@ -106,7 +106,7 @@ class Candidate:
         if self.lines_per_id < MIN_LINES_AN_ID:
             return f"only {self.lines_per_id:.1f} lines an id"
         if self.life > 0.5:
-            return f"an id lives through {self.life:.0%} of the log: a place, not a run"
+            return f"an id lives through {self.life:.0%} of the log: a place, not a run (or the log is too short)"
         if self.saved < MIN_SAVED and self.gain < self.order_gain:
             return "shuffled ids predict the next key nearly as well"
         if self.saved < MIN_SAVED:

@@ -85,7 +85,8 @@ class Family:
             return SessionKey("message", rf"\b{signed}", name=self.shape)
         before = "|".join(_context_pattern(context) for context in self.contexts)
         before = before if len(self.contexts) == 1 else f"(?:{before})"
-        name = self.contexts[0].replace(_DIGIT, "").replace(_START, "").lstrip(" ])}>,;:.") + self.shape
+        name = self.contexts[0].replace(_DIGIT, "").replace(_START, "").lstrip(" ])}>,;:.")
+        name += self.shape.replace("<n>.<n>.<n>.<n>", "<ip>")
         return SessionKey("message", f"{before}({body}){_AFTER}", name=name)
 
 
