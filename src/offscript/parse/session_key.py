@@ -97,11 +97,12 @@ class SessionKey:
     def _first(self, text: str) -> str | None:
         # Bytes, because RE2 on str costs three times as much in offsets translated there and back; "replace", because
         # JSON escapes can name half a surrogate pair, which UTF-8 cannot hold.
-        match = self._search(text.encode("utf-8", "replace"))
+        data = text.encode("utf-8", "replace")
+        match = self._search(data)
         if match is None:
             return None
-        found = match.group(self._group)
-        return found.decode("utf-8", "replace")[:MAX_ID] if found else None
+        begin, end = match.span(self._group)  # -1, -1 for a group that took no part
+        return data[begin:end].decode("utf-8", "replace")[:MAX_ID] if begin < end else None
 
     def describe(self) -> str:
         """One human line: `blk_<n> in the message`.
