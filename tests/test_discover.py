@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from offscript.parse.header import detect_header
+from tests.naive_sessions import naive_bits_per_key
 
-from naive_sessions import naive_bits_per_key
 from offscript.entries import Fields
 from offscript.parse.discover import Discovery, bits_per_key, discover_session_key
 from offscript.parse.identifiers import find_families

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.naive_sessions import NaiveSessions, naive_rarely_exceeded
 
-from naive_sessions import NaiveSessions, naive_rarely_exceeded
 from offscript.entries import Fields
 from offscript.errors import ModelError, StateError, UsageError
 from offscript.parse.session_key import MAX_ID
