@@ -162,7 +162,7 @@ def _join_chunks(groups: list[Group]) -> list[Group]:
 
 def _chunks(tokens: Tokens, spaces: tuple[bool, ...]) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    starts = [place for place, space in enumerate(spaces) if space or place == 0]
+    starts = [0, *(place for place, space in enumerate(spaces) if space and place)]
     for first, last in zip(starts, [*starts[1:], len(tokens)], strict=True):
         while first < last and tokens[first] in _OPENERS:
             first += 1

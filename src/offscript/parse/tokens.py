@@ -13,7 +13,7 @@ it), never by what other lines say, so that one pass over the bytes of a line ca
 * so is a date with the name of a month or day;
 * quotes are delimiters, and what they hold is judged like anything else: a quoted part may be a whole phrase.
 
-The white space is ASCII's, and digits are ASCII's: other scripts' words stay words.
+White space is ASCII's, control characters included, and digits are ASCII's: other scripts' words stay words.
 """
 
 from __future__ import annotations
