@@ -80,6 +80,8 @@ def stems_in(block: str) -> tuple[str, ...]:
 
 
 def _mask_stems(text: str, stems: tuple[str, ...]) -> str:
+    if not stems:
+        return text
     low = text.lower()
     for stem in stems:
         if stem in low:
