@@ -263,8 +263,8 @@ def _compile_user_pattern(pattern: str) -> Any:
         return re2.compile(pattern, options)
     except re2.error as reason:
         what = reason.args[0].decode() if isinstance(reason.args[0], bytes) else reason
-        raise UsageError(f"the header pattern {pattern!r} is not valid ({what})",
-                         remedy="use re2 syntax with groups such as (?P<time>...) and (?P<message>...)") from None  # fmt: skip
+        remedy = "use re2 syntax with groups such as (?P<time>...) and (?P<message>...)"
+        raise UsageError(f"the header pattern {pattern!r} is not valid ({what})", remedy=remedy) from None
 
 
 def header_from_options(time_format: str | None = None, pattern: str | None = None) -> Header:
