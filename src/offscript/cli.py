@@ -232,7 +232,8 @@ def parse_verb(
 def keys_verb(model: ModelDir, output: Form = None) -> None:
     """List the log keys of a model with their counts and templates."""
     templates = load(model).templates
-    rows = [[key, templates.template(key).count, templates.template(key).text] for key in templates]
+    known = templates.keys()
+    rows = [[key, templates.template(key).count, templates.template(key).text] for key in known]
     print_rows(
         "log keys", ["key", "count", "template"], sorted(rows, key=lambda row: (-row[1], row[0])), chosen(output)
     )

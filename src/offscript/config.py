@@ -79,11 +79,17 @@ class Config(BaseSettings):
         "calibrated on it: five leave each 80% to learn from.",
     )
     training_steps: int = Field(
-        400,
+        1_200,
         ge=1,
-        description="Optimiser steps of each network (rounded up to 25): the loss of HDFS is at its floor by then.",
+        description="Optimiser steps of each network (rounded up to 25): HDFS is within a fifth of a nat of its floor, "
+        "and more steps memorise rare pairs.",
     )
-    batch_size: int = Field(256, ge=16, le=8192, description="Pairs in a step: large enough to fill two cores.")
+    batch_size: int = Field(
+        64,
+        ge=16,
+        le=8192,
+        description="Pairs in a step: on a CPU the time goes with the pairs, and many small steps learn more.",
+    )
     learning_rate: float = Field(
         1e-2, gt=0, le=1, description="Peak rate of Adam: the largest that falls smoothly on HDFS."
     )
@@ -93,12 +99,18 @@ class Config(BaseSettings):
         le=1,
         description="A distinct pair seen in c sessions weighs c to this power: 0 is equal weight, 1 the raw counts.",
     )
-    floor_probability: float = Field(
-        1e-4,
+    count_weight: float = Field(
+        10.0,
+        gt=0,
+        description="Sightings of a history that weigh as much as the network: of 1 to 100, where held-out normal "
+        "sessions are predicted well both as they are and with each kind of pair alike.",
+    )
+    floor_probability: float | None = Field(
+        None,
         gt=0,
         lt=0.1,
-        description="Probabilities below this are all the same: what "
-        "a network says of candidates it never met is chance.",
+        description="Probabilities below this are all the same, and always flagged; None: the share "
+        "of false alarms allowed, divided by the entries of a session.",
     )
     max_training_entries: int = Field(
         5_000_000,

@@ -260,7 +260,7 @@ def detect(
     stream = iter(lines)
     first = list(islice(stream, HEADER_SAMPLE))
     if first:
-        check_header(model.header, [line.text for line in first], first[0].source)
+        check_header(model.header, first, first[0].source)
     rest = chain(first, stream)
     while block := list(islice(rest, BLOCK_LINES)):
         yield from detector.push_block(block)

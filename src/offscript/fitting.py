@@ -56,7 +56,7 @@ def fit(
         )
     one_stream = parsed.discovery.key.where == "none"
     timeout = None if one_stream else session_timeout(parsed.kept)
-    replayed = replay(parsed, None if timeout is None else timeout.seconds, config)
+    replayed = replay(parsed, timeout, config)
     if not replayed.sequences:
         raise InputError(
             "no line has a session id",
@@ -89,22 +89,37 @@ def session_timeout(kept: Kept) -> Timeout:
             gaps.append(session.last - session.extra["seen"])
         session.extra["seen"] = session.last
     at_end, _ = sessions.finish(complete=True)
-    return learn_timeout(gaps, [closed.at - closed.session.last for closed in at_end])
+    spans = (max(times) - min(times) for times in _times_by_source(kept).values())
+    return learn_timeout(gaps, [closed.at - closed.session.last for closed in at_end], max(spans))
 
 
-def replay(parsed: Parsed, timeout: float | None, config: Config) -> Replayed:
-    """Return the training sessions as the closing rules cut them; those still open at the end are not complete."""
-    one_stream = parsed.discovery.key.where == "none"
-    sessions = OpenSessions(timeout, config.max_open_sessions)
+def _times_by_source(kept: Kept) -> dict[str, list[float]]:
+    """Return every source's times; for a source without stamps, the numbers of its entries."""
+    stamps: dict[str, list[float]] = {}
+    counts: dict[str, int] = {}
+    for row in kept:
+        counts[row.source] = counts.get(row.source, 0) + 1
+        stamps.setdefault(row.source, []).extend(() if row.time is None else (row.time,))
+    return {source: times or [1.0, float(counts[source])] for source, times in stamps.items()}
+
+
+def replay(parsed: Parsed, timeout: Timeout | None, config: Config) -> Replayed:
+    """Return the training sessions as the closing rules cut them; those still open at the end are not complete.
+
+    Where the time-out is so long that no session is known to have completed, none counts as complete.
+    """
+    one_stream = timeout is None
+    ends_known = timeout is not None and timeout.completed > 0
+    sessions = OpenSessions(None if timeout is None else timeout.seconds, config.max_open_sessions)
     done = Replayed()
     for row in parsed.kept:
         for closed in sessions.advance(row.source, row.time):
-            done.add(closed.session.history, complete=True, end=closed.session.last)
+            done.add(closed.session.history, complete=ends_known, end=closed.session.last)
         if row.session is not None or one_stream:
             sessions.enter(row.source, row.session or "").history.append(parsed.key_of[row.skeleton])
     at_end, still_open = sessions.finish()
     for closed in at_end:
-        done.add(closed.session.history, complete=True, end=closed.session.last)
+        done.add(closed.session.history, complete=ends_known, end=closed.session.last)
     for session in still_open:
         done.add(session.history, complete=False, end=session.last)
     return done
@@ -115,13 +130,8 @@ def _facts(parsed: Parsed, replayed: Replayed, timeout: Timeout | None, keys: Ke
     span = max(times) - min(times) if times else 0.0
     findings = parsed.findings()
     if timeout is not None:
-        findings.append(
-            f"{len(replayed.sequences):,} sessions, {sum(replayed.complete):,} of them complete; {timeout.describe()}"
-        )
-        if not keys.learns_end:
-            findings.append(
-                "no session completed within the log, so the end of a session is not learnt; give a longer log"
-            )
+        unit = "s" if span > 0 else " lines"
+        findings.append(f"{len(replayed.sequences):,} sessions; {timeout.describe(unit)}")
     findings.append(keys.promise.describe())
     units = len(parsed.kept) if timeout is None else len(replayed.sequences)
     if span > 0:

@@ -35,9 +35,9 @@ def watch(detector: Detector, lines: Iterable[Line], *, wait: float = WAIT) -> I
         if len(first) < HEADER_LINES:
             first.append(line)
             if len(first) == HEADER_LINES:
-                check_header(detector.model.header, [one.text for one in first], line.source)
+                check_header(detector.model.header, first, line.source)
     if 0 < len(first) < HEADER_LINES:
-        check_header(detector.model.header, [one.text for one in first], first[0].source)
+        check_header(detector.model.header, first, first[0].source)
 
 
 def _let_time_pass(detector: Detector, seconds: float) -> list[Verdict]:

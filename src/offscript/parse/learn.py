@@ -74,6 +74,7 @@ class Parsed:
 
     header: Header
     discovery: Discovery
+    session_key_given: bool
     templates: Templates
     key_of: list[int]
     kept: Kept
@@ -84,7 +85,8 @@ class Parsed:
         """Return what was found, a line each, for people."""
         lines = sum(state.lines for state in self.records.sources.values())
         strays = sum(state.strays for state in self.records.sources.values())
-        found = [self.header.describe(), *self.discovery.reasons()]
+        given = [f"session key: {self.discovery.key.describe()} (given)"]
+        found = [self.header.describe(), *(given if self.session_key_given else self.discovery.reasons())]
         found.append(f"{len(self.templates.keys()):,} log keys from {len(self.kept):,} entries ({lines:,} lines)")
         if strays:
             found.append(f"{strays:,} lines without the header were read as continuations of the record before them")
@@ -125,7 +127,7 @@ def learn(
         if keep is not None:
             keep(line, fields)
     templates, key_of = spell.settle()
-    return Parsed(header, discovery, templates, key_of, kept, records, list(spell.warnings))
+    return Parsed(header, discovery, config.session is not None, templates, key_of, kept, records, _warnings(spell))
 
 
 def entries(parsed: Parsed, texts: Iterable[tuple[Line, Fields]]) -> Iterator[Entry]:
@@ -143,6 +145,13 @@ def entries(parsed: Parsed, texts: Iterable[tuple[Line, Fields]]) -> Iterator[En
             match.known,
             match.nearest,
         )
+
+
+def _warnings(spell: Spell) -> list[str]:
+    found = [f"{count:,} messages: {what}" for what, count in spell.skipped.items() if count]
+    if spell.is_full:
+        found.append("the cap on templates is reached: this log is hardly made of print statements")
+    return found
 
 
 def _silent(stage: str, done: float, total: float) -> None:
