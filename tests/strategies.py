@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+FEW = settings(max_examples=40, deadline=None)
+"""Enough to meet the rules of the parser together, and quick; time is promised by tests of its own."""
 
 WORDS = ["opened", "closed", "session", "user", "block", "to", "from", "of", "failed", "VM"]
 VALUES = ["7", "0.61", "10.0.0.1:80", "blk_-12", "/a/b", "me@host.org", "deadbeef", "req-1", "12ab", "-"]

@@ -16,7 +16,7 @@ from offscript.errors import ModelError
 from offscript.parse.match import FrozenTemplate, Templates
 from offscript.parse.spell import Spell
 from offscript.parse.tokens import skeleton
-from strategies import logs, messages
+from strategies import FEW, logs, messages
 
 
 def learnt(log: list[str]) -> Templates:
@@ -27,6 +27,7 @@ def learnt(log: list[str]) -> Templates:
     return spell.settle()[0]
 
 
+@FEW
 @given(logs(), st.lists(messages(), max_size=8))
 def test_match_equals_naive(log: list[str], new: list[str]) -> None:
     """The key is the one that trying every template gives, and unknown where none fits."""
@@ -39,6 +40,7 @@ def test_match_equals_naive(log: list[str], new: list[str]) -> None:
         assert match.key == expected if match.known else match.key < 0
 
 
+@FEW
 @given(logs(), st.lists(messages(), max_size=8))
 def test_matching_never_learns(log: list[str], new: list[str]) -> None:
     """The answer to a message does not depend on what was matched before."""
@@ -51,6 +53,7 @@ def test_matching_never_learns(log: list[str], new: list[str]) -> None:
     assert templates.to_dict() == before
 
 
+@FEW
 @given(logs())
 def test_storing_changes_nothing(log: list[str]) -> None:
     """What was stored as JSON and loaded is the same table, odd Unicode included."""

@@ -20,7 +20,7 @@ from offscript.entries import WILDCARD
 from offscript.parse.lcs import WordIndex, common_tokens, glob_runs, is_subsequence, lcs_length, lcs_pairs, merged
 from offscript.parse.spell import KeyEvent, Spell
 from offscript.parse.tokens import skeleton, words_of
-from strategies import logs, messages, word_lists
+from strategies import FEW, logs, messages, word_lists
 
 TAUS = st.sampled_from([0.3, 0.5, 0.75, 1.0])
 KINDS = st.sampled_from(["v", "w", "v?", "w?"])
@@ -34,6 +34,7 @@ def settled(log: Sequence[str], **caps: int) -> list[str]:
     return [templates.template(keys[number]).text for number in numbers]
 
 
+@FEW
 @given(word_lists(), word_lists())
 def test_lcs_is_true(first: tuple[str, ...], second: tuple[str, ...]) -> None:
     """The bit-parallel length and pairs are the textbook table's."""
@@ -42,6 +43,7 @@ def test_lcs_is_true(first: tuple[str, ...], second: tuple[str, ...]) -> None:
     assert is_subsequence(first, second) == (naive.lcs_length(first, second) == len(first))
 
 
+@FEW
 @given(messages(), messages())
 def test_common_tokens_are_common(one: str, other: str) -> None:
     """Back-tracking gives equal tokens in order, no wildcard, and as many words as the LCS has."""
@@ -52,6 +54,7 @@ def test_common_tokens_are_common(one: str, other: str) -> None:
     assert len(words_of(tuple(first[i] for i, _ in pairs))) == naive.lcs_length(words_of(first), words_of(second))
 
 
+@FEW
 @given(messages(), messages())
 def test_merged_takes_both(one: str, other: str) -> None:
     """The template of two skeletons is the naive one, fits both as a glob, and keeps a space flag for each token."""
@@ -63,6 +66,7 @@ def test_merged_takes_both(one: str, other: str) -> None:
     assert glob_runs(tokens, second) is not None
 
 
+@FEW
 @given(st.lists(word_lists(), max_size=10), word_lists(), TAUS, st.sets(st.integers(0, 9)))
 def test_index_equals_loop(
     sequences: list[tuple[str, ...]], words: tuple[str, ...], tau: float, gone: set[int]
@@ -78,6 +82,7 @@ def test_index_equals_loop(
     assert index.best(words, tau) == naive.best(words, held, tau)
 
 
+@FEW
 @given(st.lists(st.sampled_from(["a", "b", ":", WILDCARD]), max_size=6).map(tuple), messages(), st.data())
 def test_glob_equals_naive(template: tuple[str, ...], message: str, data: st.DataObject) -> None:
     """A template fits when trying every length for every wildcard finds a way; the runs found are such a way."""
@@ -92,6 +97,7 @@ def test_glob_equals_naive(template: tuple[str, ...], message: str, data: st.Dat
         assert tuple(token for part in flat for token in part) == tokens
 
 
+@FEW
 @given(logs(), TAUS)
 def test_online_equals_naive_loop(log: list[str], tau: float) -> None:
     """Every provisional key is the one the paper's loop over all templates gives."""
@@ -99,6 +105,7 @@ def test_online_equals_naive_loop(log: list[str], tau: float) -> None:
     assert [spell.parse(message).key for message in log] == naive.spell(log, tau)[0]
 
 
+@FEW
 @given(logs())
 def test_values_rebuild_the_message(log: list[str]) -> None:
     """Whatever the template became, its constants and the entry's values are the message, up to white space."""
@@ -111,6 +118,7 @@ def test_values_rebuild_the_message(log: list[str]) -> None:
         assert re.sub(r"[\x00-\x20]", "", rebuilt) == re.sub(r"[\x00-\x20]", "", message)
 
 
+@FEW
 @given(logs(), st.integers(0, 25))
 def test_any_split_of_the_input_is_equal(log: list[str], cut: int) -> None:
     """Numbers and settled groups do not depend on where reading paused or whether lines were parsed or learnt."""
@@ -125,6 +133,7 @@ def test_any_split_of_the_input_is_equal(log: list[str], cut: int) -> None:
     assert (again.to_dict(), unchanged) == (table.to_dict(), keys)
 
 
+@FEW
 @given(logs(), logs())
 def test_keys_keep_their_meaning(log: list[str], more: list[str]) -> None:
     """After more input a key still stands for its founder's statement, or is an alias of an older key that does."""
@@ -143,6 +152,7 @@ def test_keys_keep_their_meaning(log: list[str], more: list[str]) -> None:
     assert all(event.other < event.key for event in spell.events if event.kind == "alias")
 
 
+@FEW
 @given(logs())
 def test_settled_templates_take_their_members(log: list[str]) -> None:
     """Matching a training line after settling gives the key its skeleton settled on, and never an unknown."""
@@ -156,6 +166,7 @@ def test_settled_templates_take_their_members(log: list[str]) -> None:
     assert sum(templates.template(key).count for key in set(keys) - {0}) == len(log)
 
 
+@FEW
 @given(st.lists(st.text(max_size=60), max_size=15))
 def test_garbage_never_crashes(log: list[str]) -> None:
     """Any text at all learns, settles and matches."""
@@ -240,6 +251,15 @@ def test_caps_hold() -> None:
     assert set(templates.keys()) >= {keys[number] for number in numbers}
     assert spell.is_full
     assert spell.skipped["templates"] > 600
+
+
+def test_values_over_the_cap_are_whole() -> None:
+    """Above the cap of skeletons an entry's values are still its own, not those of the skeleton it is counted with."""
+    spell = Spell(max_templates=1)
+    for verb in ("opens", "closes", "locks", "reads", "writes", "seeks"):
+        spell.parse(f"the file {verb} on 12")
+    assert spell.parse("the file flushes on 77").values == ("flushes", "77")
+    assert spell.skipped["skeletons"] == 2
 
 
 def test_all_different_lines_are_bounded() -> None:

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from offscript.entries import WILDCARD
-from offscript.parse.tokens import MAX_CACHED, MAX_TOKENS, Tokeniser, render, skeleton
-from strategies import messages
+from offscript.parse.tokens import MAX_CACHED, MAX_TOKENS, Tokeniser, render, skeleton, texts_of
+from strategies import FEW, messages
 
 
 def text(message: str, *ids: str) -> str:
@@ -77,6 +77,7 @@ def test_ids_are_values() -> None:
     assert skeleton("\ue0000\ue001 x y", ("x", "y"))[1] == ("\ue0000\ue001", "x", "y")
 
 
+@FEW
 @given(messages(), st.lists(st.sampled_from(["user", "10.0.0.1:80", "a b", "(", ""]), max_size=2))
 def test_round_trip(message: str, ids: list[str]) -> None:
     """The template with its values put back is the message, up to white space; one value for each wildcard."""
@@ -86,6 +87,7 @@ def test_round_trip(message: str, ids: list[str]) -> None:
     assert squeezed("".join(left.pop(0) if token == WILDCARD else token for token in tokens)) == squeezed(message)
 
 
+@FEW
 @given(st.lists(messages(), max_size=12))
 def test_memory_changes_nothing(log: list[str]) -> None:
     """A tokeniser that has met other messages reads a message as a fresh one does."""
@@ -94,6 +96,7 @@ def test_memory_changes_nothing(log: list[str]) -> None:
         assert used.read(message) == Tokeniser().read(message)
 
 
+@FEW
 @given(messages())
 def test_tokens_ignore_amount_of_space(message: str) -> None:
     """Wider white space never makes another skeleton."""
@@ -105,9 +108,9 @@ def test_long_messages_are_cut() -> None:
     """Beyond the cap of tokens the rest is one value, counted, and nothing is lost."""
     message = " ".join(["word"] * 100_000)
     tokeniser = Tokeniser()
-    surface, parts = tokeniser.read(message)
+    surface, pieces = tokeniser.read(message)
     assert len(surface.tokens) == MAX_TOKENS + 1
-    assert surface.text_of(parts, MAX_TOKENS, MAX_TOKENS + 1).count("word") == 100_000 - MAX_TOKENS
+    assert texts_of(surface, pieces, [(MAX_TOKENS, MAX_TOKENS + 1)])[0].count("word") == 100_000 - MAX_TOKENS
     assert tokeniser.truncated == 1
 
 
@@ -153,4 +156,4 @@ def test_time_is_linear(piece: str) -> None:
         return time.process_time() - start
 
     seconds(1_000)
-    assert seconds(160_000) < 20 * max(seconds(20_000), 0.01)
+    assert seconds(80_000) < 20 * max(min(seconds(10_000), seconds(10_000)), 0.005)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from offscript.entries import WILDCARD, Match, Template
 from offscript.errors import ModelError
 from offscript.parse.lcs import WordIndex, glob_runs, least_common
-from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, words_of
+from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, own_runs, texts_of, words_of
 
 MAX_REMEMBERED: Final = 20_000
 """Skeletons whose answer is remembered, about 1 kB each; forgetting costs time only."""
@@ -40,6 +40,7 @@ class _Answer:
     key: int
     template: str
     runs: Runs
+    plain: bool  # the runs are the skeleton's own values
     known: bool
     nearest: int | None
 
@@ -82,13 +83,16 @@ class Templates:
 
     def match(self, message: str, ids: tuple[str, ...] = ()) -> Match:
         """Give a message its key, and what stood at each `<*>`; unknown messages have a negative key."""
-        surface, parts = self._tokeniser.read(message, ids)
+        surface, pieces = self._tokeniser.read(message, ids)
         answer = self._answers.get(surface.tokens)
         if answer is None:
             if len(self._answers) >= MAX_REMEMBERED:
                 self._answers.clear()
             answer = self._answers[surface.tokens] = self._find(surface.tokens)
-        values = tuple([surface.text_of(parts, first, last) for first, last in answer.runs])
+        if answer.plain:
+            values = tuple([value for value, _ in pieces if value])
+        else:
+            values = texts_of(surface, pieces, answer.runs)
         return Match(answer.key, values, answer.template, answer.known, answer.nearest)
 
     def template(self, key: int) -> Template:
@@ -151,10 +155,9 @@ class Templates:
             row = self._table[key]
             # a skeleton kept for being over a cap may not fit: then all of it is one value
             runs = glob_runs(row.tokens, tokens, row.kinds) or glob_runs(row.tokens, tokens) or [(0, len(tokens))]
-            return _Answer(key, row.text, tuple(runs), known=True, nearest=None)
+            return _answer(key, row.text, tokens, tuple(runs))
         nearest = self._index.best(words_of(tokens), 0.0)
-        runs = [(place, place + 1) for place, token in enumerate(tokens) if token == WILDCARD]
-        return _Answer(_hash(tokens), " ".join(tokens), tuple(runs), known=False, nearest=nearest and nearest[0])
+        return _answer(_hash(tokens), " ".join(tokens), tokens, own_runs(tokens), nearest and nearest[0])
 
     def _fitting(self, tokens: Tokens) -> int | None:
         words = words_of(tokens)
@@ -170,6 +173,12 @@ class Templates:
                 if glob_runs(row.tokens, tokens, row.kinds) is not None:
                     best = rank
         return None if best is None else best[2]
+
+
+def _answer(key: int, text: str, tokens: Tokens, runs: Runs, nearest: int | None = None) -> _Answer:
+    # the last value of a message that was cut is more than one piece
+    plain = len(tokens) <= MAX_TOKENS and runs == own_runs(tokens)
+    return _Answer(key, text, runs, plain, key > 0, nearest)
 
 
 def wildcard_kinds(tokens: Tokens, members: Sequence[Tokens]) -> tuple[str, ...]:

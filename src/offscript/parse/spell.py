@@ -21,7 +21,7 @@ from offscript.entries import WILDCARD, Entry, Line
 from offscript.parse.lcs import WordIndex, glob_runs, merged
 from offscript.parse.match import FrozenTemplate, Templates, wildcard_kinds
 from offscript.parse.settle import Group, regroup
-from offscript.parse.tokens import Tokeniser, Tokens, render, words_of
+from offscript.parse.tokens import Surface, Tokeniser, Tokens, render, texts_of, words_of
 
 SKELETONS_PER_TEMPLATE: Final = 5
 """Distinct skeletons kept for each template of `max_templates`: real logs have one to three, a user name without
@@ -29,6 +29,9 @@ digits some dozens."""
 
 OVERFLOW: Final[Tokens] = (WILDCARD,)
 """The template of what no template takes when there is no room for more; it is also the skeleton of a lone value."""
+
+
+_NO_PLAN: Final = (None, (), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Spell:
         self._clusters: dict[int, _Cluster] = {}
         self._founders: dict[int, int] = {}
         self._index = WordIndex()
-        self._plans: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._plans: dict[int, tuple[Tokens | None, tuple[tuple[int, int], ...], str]] = {}
         self._next_key = 1
         self._over = {"skeletons": 0, "templates": 0}
         self.events: list[KeyEvent] = []
@@ -99,11 +102,7 @@ class Spell:
     def learn(self, message: str, ids: tuple[str, ...] = ()) -> int:
         """Return the number of the message's skeleton: equal for equal skeletons, and never reused."""
         surface, _ = self._tokeniser.read(message, ids)
-        number = self._numbers.get(surface.tokens)
-        if number is None:
-            number = self._meet(surface.tokens, surface.spaces)
-        self._counts[number] += 1
-        return number
+        return self._count(surface)
 
     def parse(self, message: str, ids: tuple[str, ...] = ()) -> Entry:
         """Return the entry of a message with the key it has for now; `events` says what became of it at `settle`.
@@ -112,16 +111,20 @@ class Spell:
         >>> entry.key, entry.template, entry.values
         (1, 'Took <*> seconds to deallocate network', ('0.61',))
         """
-        number = self.learn(message, ids)
+        surface, pieces = self._tokeniser.read(message, ids)
+        number = self._count(surface)
         cluster = self._clusters[self._key_of[number]]
-        surface, parts = self._tokeniser.read(message, ids)
-        if surface.tokens == cluster.tokens:
-            runs = tuple((place, place + 1) for place, token in enumerate(surface.tokens) if token == WILDCARD)
-        else:
+        tokens, runs, text = self._plans.get(number, _NO_PLAN)
+        own = surface.tokens == self._skeletons[number]
+        if tokens is not cluster.tokens or not own:
+            fitting = glob_runs(cluster.tokens, surface.tokens)
             # a skeleton over the cap may not fit its nearest template: then all of it is one value
-            runs = tuple(glob_runs(cluster.tokens, surface.tokens) or ((0, len(surface.tokens)),))
-        values = tuple(surface.text_of(parts, *run) for run in runs)
-        return Entry(Line(message), cluster.key, values, render(cluster.tokens, cluster.spaces))
+            runs = tuple(fitting if fitting is not None else [(0, len(surface.tokens))])
+            text = render(cluster.tokens, cluster.spaces)
+            if own:
+                self._plans[number] = cluster.tokens, runs, text
+        values = texts_of(surface, pieces, runs)
+        return Entry(Line(message), cluster.key, values, text)
 
     def settle(self) -> tuple[Templates, list[int]]:
         """Split and merge; return the frozen table, and the key of every skeleton number (TKDE 2019; PAPER 1.5).
@@ -141,6 +144,13 @@ class Spell:
         table = [self._freeze(cluster) for cluster in self._clusters.values()]
         members = {self._skeletons[n]: self._key_of[n] for n in numbers}
         return Templates(table, members, self._tau), list(self._key_of)
+
+    def _count(self, surface: Surface) -> int:
+        number = self._numbers.get(surface.tokens)
+        if number is None:
+            number = self._meet(surface.tokens, surface.spaces)
+        self._counts[number] += 1
+        return number
 
     def _meet(self, tokens: Tokens, spaces: tuple[bool, ...]) -> int:
         words = words_of(tokens)

@@ -19,7 +19,7 @@ White space is ASCII's, control characters included, and digits are ASCII's: oth
 from __future__ import annotations
 
 import re
-from itertools import chain
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from offscript.entries import WILDCARD
@@ -42,7 +42,7 @@ _MONTH: Final = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}+"
 _DAY: Final = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6}+,?"
 _DATE: Final = (
     rf"(?=[ADFJMNOSTW0-3])(?:{_DAY}\ ++)?(?:{_MONTH}\ ++[0-9]{{1,2}}+|[0-9]{{1,2}}\ {_MONTH})(?![0-9A-Za-z])"
-    r"(?:,?\ ++[0-9][0-9:.]*+)?(?:\ ++[A-Z]{3,4}(?=\ ++[0-9]{4}))?(?:\ ++[0-9]{4}+)?"
+    rf"(?:,?\ ++[0-9][0-9:.]*+(?!{_W}))?(?:\ ++[A-Z]{{3,4}}(?=\ ++[0-9]{{4}}))?(?:\ ++[0-9]{{4}}(?!{_W}))?"
 )
 _TYPES: Final = (
     _DATE,
@@ -60,12 +60,14 @@ _GLUED: Final = rf"(?>{_ONE}(?:(?>[,;]+\ ?|[:|]++){_ONE})*+)"
 _ABSENT: Final = rf"(?>(?<!{_W})[-*?.]+(?!{_W}))"
 _ITEM: Final = rf"(?:{_GLUED}|{_ABSENT})"
 _BRACKETED: Final = rf"(?:(?:(?<=[\[(])(?!\ )|(?<=[\[(]\ )){_ITEM}(?:[ ,;:|]++{_ITEM})*+(?=\ ?[\])]))"
-# A list without brackets: four values in a row or more, fewer may each have a meaning.
-_VALUE: Final = rf"(?:{_BRACKETED}|{_GLUED}(?:(?:[ ]++{_GLUED}){{3,}}+|(?:[ ]++-(?!{_W})){{2,}}+)?)"
+# A list without brackets: four values in a row or more, fewer may each have a meaning. The look ahead is for speed.
+_AHEAD: Final = r"(?=(?:\ ++[^\x00-\x200-9/@]*+[0-9/@][^\x00-\x20]*+){3})"
+_VALUE: Final = rf"(?:{_BRACKETED}|{_GLUED}(?:{_AHEAD}(?:[ ]++{_GLUED}){{3,}}+|(?:[ ]++-(?!{_W})){{2,}}+)?)"
+# No value starts in the punctuation and space that end a word.
+_END: Final = r"(?:[=,;)\]]++|:(?=\ ))*+\ *+"
 # Surely a constant, for speed alone: letters, one of them beyond f, and no name of a day or month in front.
-_SURE: Final = r"(?![ADFJMNOSTW][acehopru][bcdegilnprtuvy])[A-Fa-f]*+[G-Zg-z][A-Za-z]++(?:\ |(?=[=,;)\]]|:\ ))"
-# Constant text, then a value: whole words are stepped over, since a search tries every character.
-_PART: Final = re.compile(rf"((?:(?:{_SURE})++|(?!{_ONE}|{_BRACKETED})(?:{_IN}++|\.++|[{_DELIMITERS}]))*+)({_VALUE})?")
+_SURE: Final = rf"(?![ADFJMNOSTW][acehopru][bcdegilnprtuvy])[A-Fa-f]*+[G-Zg-z][A-Za-z]++(?!{_W}){_END}"
+_PART: Final = re.compile(rf"({_VALUE})|((?:{_SURE})++|{_IN}++{_END}|\.++|[{_DELIMITERS}])")
 _PIECE: Final = re.compile(rf"(?:{_IN}|(?<=[A-Za-z])'(?=[A-Za-z]))+|\.+|[^\x00-\x20]")
 _WORD: Final = re.compile(r"[A-Za-z\x80-\U0010ffff]")
 _PLAIN_ID: Final = re.compile(rf"[^{_DELIMITERS}.]*[0-9][^{_DELIMITERS}.]*")
@@ -77,8 +79,8 @@ Span = tuple[int, int, int, int]
 class Surface(NamedTuple):
     """The constant side of a message: its tokens, the spaces before them, and where each stood.
 
-    A message is split into parts, constant text at even places and values at odd ones. `spans[i]` is
-    `(part, start, last part, end)` of token i; messages with the same constant parts have the same surface.
+    `spans[i]` is `(part, start, last part, end)` of token i in the message's parts: constant text at even places,
+    values at odd ones; -1 is the part's end. Messages with the same constant text have the same surface.
     """
 
     tokens: Tokens
@@ -86,16 +88,44 @@ class Surface(NamedTuple):
     spans: tuple[Span, ...]
     truncated: bool
 
-    def text_of(self, parts: list[str], first: int, last: int) -> str:
-        """Return the text of tokens `first` up to but without `last`, as it stood in the message."""
+
+Pieces = list[tuple[str, str]]
+"""A message in pieces, in order: (value, "") or ("", constant text)."""
+
+
+def texts_of(surface: Surface, pieces: Pieces, runs: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """Return the text of each run of tokens, (first, past last), as it stood in the message.
+
+    >>> surface, pieces = Tokeniser().read("from (b, 7) on")
+    >>> texts_of(surface, pieces, [(1, 6), (2, 2)])
+    ('(b, 7)', '')
+    """
+    parts = _parts(pieces)
+    out: list[str] = []
+    for first, last in runs:
         if first >= last:
-            return ""
-        part, start, _, _ = self.spans[first]
-        _, _, end_part, end = self.spans[last - 1]
-        if part == end_part:
-            return parts[part][start:end] if end >= 0 else parts[part][start:]
-        tail = parts[end_part][:end] if end >= 0 else parts[end_part]
-        return parts[part][start:] + "".join(parts[part + 1 : end_part]) + tail
+            out.append("")
+            continue
+        part, start, _, _ = surface.spans[first]
+        _, _, end_part, end = surface.spans[last - 1]
+        held = parts[part : end_part + 1]
+        held[-1] = held[-1][: end if end >= 0 else None]
+        held[0] = held[0][start:]
+        out.append("".join(held))
+    return tuple(out)
+
+
+def _parts(pieces: Pieces) -> list[str]:
+    parts: list[str] = []
+    text: list[str] = []
+    for value, constant in pieces:
+        if value:
+            parts += ("".join(text), value)
+            text.clear()
+        else:
+            text.append(constant)
+    parts.append("".join(text))
+    return parts
 
 
 def is_word(token: str) -> bool:
@@ -132,30 +162,31 @@ class Tokeniser:
 
     The memory is bounded and never changes an answer. `truncated` counts messages with more than `MAX_TOKENS` tokens.
 
-    >>> surface, parts = Tokeniser().read("Took 0.61 seconds")
-    >>> surface.tokens, parts[1::2]
-    (('Took', '<*>', 'seconds'), ['0.61'])
+    >>> surface, pieces = Tokeniser().read("Took 0.61 seconds")
+    >>> surface.tokens, pieces
+    (('Took', '<*>', 'seconds'), [('', 'Took '), ('0.61', ''), ('', ' '), ('', 'seconds')])
     """
 
     def __init__(self) -> None:
         self.truncated = 0
         self._surfaces: dict[tuple[str, ...], Surface] = {}
 
-    def read(self, message: str, ids: tuple[str, ...] = ()) -> tuple[Surface, list[str]]:
-        """Return the surface of a message, and its parts: constant text at even places, values at odd ones."""
-        parts = _split_with_ids(message, ids) if ids else _split(message)
+    def read(self, message: str, ids: tuple[str, ...] = ()) -> tuple[Surface, Pieces]:
+        """Return the surface of a message, and the message in pieces."""
+        pieces: Pieces = _split_with_ids(message, ids) if ids else _PART.findall(message)
         if len(message) > MAX_CACHED_TEXT:
-            surface = _surface(parts)
+            surface = _surface(_parts(pieces))
         else:
-            constant = tuple(parts[::2])
+            constant = tuple([text for _, text in pieces])
             known = self._surfaces.get(constant)
             if known is None:
                 if len(self._surfaces) >= MAX_CACHED:
                     self._surfaces.clear()
-                known = self._surfaces[constant] = _surface(parts)
+                known = self._surfaces[constant] = _surface(_parts(pieces))
             surface = known
-        self.truncated += surface.truncated
-        return surface, parts
+        if surface.truncated:
+            self.truncated += 1
+        return surface, pieces
 
 
 def skeleton(message: str, ids: tuple[str, ...] = ()) -> tuple[Tokens, tuple[str, ...]]:
@@ -168,9 +199,17 @@ def skeleton(message: str, ids: tuple[str, ...] = ()) -> tuple[Tokens, tuple[str
     >>> skeleton("login by alice", ids=("alice",))
     (('login', 'by', '<*>'), ('alice',))
     """
-    surface, parts = Tokeniser().read(message, ids)
-    places = [place for place, token in enumerate(surface.tokens) if token == WILDCARD]
-    return surface.tokens, tuple(surface.text_of(parts, place, place + 1) for place in places)
+    surface, pieces = Tokeniser().read(message, ids)
+    return surface.tokens, texts_of(surface, pieces, own_runs(surface.tokens))
+
+
+def own_runs(tokens: Tokens) -> tuple[tuple[int, int], ...]:
+    """Return the runs of a skeleton's own values: one token each.
+
+    >>> own_runs(("port", "<*>"))
+    ((1, 2),)
+    """
+    return tuple((place, place + 1) for place, token in enumerate(tokens) if token == WILDCARD)
 
 
 def _surface(parts: list[str]) -> Surface:
@@ -198,34 +237,24 @@ def _surface(parts: list[str]) -> Surface:
     return Surface(tuple(tokens), tuple(spaces), tuple(spans), truncated=False)
 
 
-def _split(message: str) -> list[str]:
-    # Of odd length: constant text, value, ..., constant text; the last match is always empty.
-    parts = [*chain.from_iterable(_PART.findall(message))][:-2]
-    if not parts or parts[-1]:
-        parts.append("")
-    else:
-        parts.pop()
-    return parts
-
-
-def _split_with_ids(message: str, ids: tuple[str, ...]) -> list[str]:
+def _split_with_ids(message: str, ids: tuple[str, ...]) -> Pieces:
     # Most ids are words with a digit and so values already; the others are covered by a mark that is.
-    odd = sorted(
-        {i for i in ids if i.strip() and i in message and not _PLAIN_ID.fullmatch(i)}, key=lambda i: (-len(i), i)
-    )
+    odd = [name for name in ids if name in message and name.strip() and not _PLAIN_ID.fullmatch(name)]
     if not odd:
-        return _split(message)
+        return _PART.findall(message)
     mark = "\ue000"
     while mark in message:
         mark += "\ue000"
-    for number, name in enumerate(odd):
-        message = _cover(message, name, f"{mark}{number}\ue001")
-    parts = _split(message)
-    for place in range(1, len(parts), 2):
-        if mark in parts[place]:
-            for number, name in enumerate(odd):
-                parts[place] = parts[place].replace(f"{mark}{number}\ue001", name)
-    return parts
+    covers = {name: f"{mark}{n}\ue001" for n, name in enumerate(sorted(set(odd), key=lambda name: (-len(name), name)))}
+    for name, cover in covers.items():
+        message = _cover(message, name, cover)
+    return [(_uncover(value, covers), text) for value, text in _PART.findall(message)]
+
+
+def _uncover(value: str, covers: dict[str, str]) -> str:
+    for name, cover in covers.items():
+        value = value.replace(cover, name)
+    return value
 
 
 def _cover(message: str, name: str, mark: str) -> str:
