@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from offscript.parse.header import detect_header
 from tests.naive_sessions import naive_bits_per_key
 
 from offscript.entries import Fields
 from offscript.parse.discover import Discovery, bits_per_key, discover_session_key
+from offscript.parse.header import detect_header
 from offscript.parse.identifiers import find_families
 from offscript.parse.spell import Spell
 
@@ -92,6 +92,18 @@ class TestMadeLogs:
         random.Random(0).shuffle(sample)
         assert discover_session_key(sample).key.where == "none"
 
+    @pytest.mark.parametrize("stretches", [2, 3, 30, 300])
+    def test_a_stretch_of_time_is_no_session(self, stretches: int) -> None:
+        """A date or the file of a rotation groups neighbouring lines, but its stretches begin anywhere in a run."""
+        log = [(fields.message.split(" ", 2)[2], key) for fields, key in service(600, clients=1)]
+        sample = [
+            (Fields(text, named=(("file", f"log.{at * stretches // len(log)}"),)), key)
+            for at, (text, key) in enumerate(log)
+        ]
+        found = discover_session_key(sample)
+        assert found.key.where == "none", found.reasons()
+        assert found.candidates[0].gain > 0.4
+
     def test_random_ids_are_no_session(self) -> None:
         """Ids handed out at random predict nothing."""
         rng = random.Random(3)
@@ -150,8 +162,8 @@ class TestAnyText:
         assert time.perf_counter() - begin < 3.0
 
 
-def discovered(path: Path, lines: int = 20_000) -> Discovery:
-    """Discover the session key of a real log as `fit` does."""
+def discovered(path: Path, lines: int = 8_000) -> Discovery:
+    """Discover the session key of a real log from its first lines, as `fit` does."""
     texts = gzip.decompress(path.read_bytes()).decode("utf-8", "replace").splitlines()[:lines]
     if "utah" in path.name:
         texts.sort(key=lambda text: text.split(" ", 3)[1:3])

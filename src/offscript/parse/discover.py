@@ -9,7 +9,9 @@ before when lines are grouped by the identifier than
 
 Both are measured in bits per key of an adaptive bigram code, and the smaller counts. It is multiplied by the coverage
 (a line without an id joins no session) and by how short an id's life is (a run ends; an id that is seen from the first
-line to the last is a place, not a run). The paper takes the session as given (CCS 2017 section 5.1.2); this is ours.
+line to the last is a place, not a run). And runs of a task begin alike: an identifier whose first lines are like any
+other lines (a date, a file of a rotation) cuts the log into stretches of time. The paper takes the session as given
+(CCS 2017 section 5.1.2); this is ours.
 """
 
 from __future__ import annotations
@@ -40,6 +42,13 @@ MIN_SCORE = 0.25
 """Bits per line of the sample that the key must explain: on public logs the right keys explain 1.0 to 4.5, bursts of
 one address or one task, which are no runs, under 0.2; a log of strict pairs (open, close) 0.5."""
 
+MIN_BEGINNINGS = 0.2
+"""How much more often two ids must begin with the same key than two lines have the same key (0: no more, 1: always). On
+public logs the right keys have 0.33 to 1.0; stretches of time, of any length, have 0.0 with a chance spread of 0.1."""
+
+MIN_IDS = 5
+"""Fewer ids than this are no sample of runs."""
+
 MIN_LINES_AN_ID = 1.2
 """Ids with fewer lines than this on average have no order to learn."""
 
@@ -63,7 +72,8 @@ class Candidate:
     `coverage` is the share of lines with an id, `keys_per_id` the mean number of distinct log keys of an id,
     `id_length` the mean length of the ids in characters, `life` the mean share (over lines) of the sample from the
     first to the last line of the line's id. `bits` is what a key costs grouped by id, `gain` how many more it costs
-    with shuffled ids, `order_gain` with shuffled order within ids.
+    with shuffled ids, `order_gain` with shuffled order within ids. `beginnings` says how alike ids begin: 0 as any two
+    lines, 1 always with the same key.
     """
 
     key: SessionKey
@@ -76,6 +86,7 @@ class Candidate:
     bits: float
     gain: float
     order_gain: float
+    beginnings: float
 
     @property
     def score(self) -> float:
@@ -91,8 +102,8 @@ class Candidate:
     @property
     def is_session(self) -> bool:
         """Whether the measure supports sessions by this key at all."""
-        enough = self.coverage >= MIN_COVERAGE and self.lines_per_id >= MIN_LINES_AN_ID
-        return enough and self.saved >= MIN_SAVED and self.score >= MIN_SCORE
+        enough = self.coverage >= MIN_COVERAGE and self.lines_per_id >= MIN_LINES_AN_ID and self.ids >= MIN_IDS
+        return enough and self.beginnings >= MIN_BEGINNINGS and self.saved >= MIN_SAVED and self.score >= MIN_SCORE
 
     def describe(self) -> str:
         """One human line: the key and its figures."""
@@ -105,12 +116,16 @@ class Candidate:
         """Say why this candidate is not the session key."""
         if self.lines_per_id < MIN_LINES_AN_ID:
             return f"only {self.lines_per_id:.1f} lines an id"
+        if self.ids < MIN_IDS:
+            return f"only {self.ids} ids"
         if self.life > 0.5:
             return f"an id lives through {self.life:.0%} of the log: a place, not a run (or the log is too short)"
         if self.saved < MIN_SAVED and self.gain < self.order_gain:
             return "shuffled ids predict the next key nearly as well"
         if self.saved < MIN_SAVED:
             return "the order of keys within an id predicts little: a category, not a run"
+        if self.beginnings < MIN_BEGINNINGS:
+            return "its ids begin with any key: stretches of time, not runs"
         if self.score < MIN_SCORE or best is None:
             return f"explains only {self.score:.2f} bits a line"
         if self.score * NEAR >= best.score:
@@ -159,8 +174,9 @@ def discover_session_key(sample: Sequence[tuple[Fields, int]]) -> Discovery:
     keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
     judged = [judge(key, ids, keys) for key, ids in _candidates(sample)]
     judged.sort(key=_merit, reverse=True)
+    best_score = next((one.score for one in judged if one.is_session), 0.0)
     for place, candidate in enumerate(judged[:FULLY_JUDGED]):
-        if candidate.key.where == "message" and candidate.score * 2 >= judged[0].score:
+        if candidate.key.where == "message" and candidate.score * 2 >= best_score:
             judged[place] = judge(candidate.key, [candidate.key.find(fields) for fields, _ in sample], keys)
     judged.sort(key=_merit, reverse=True)
     best: dict[str, Candidate] = {}  # of a family with and without further contexts, which bear one name, the better
@@ -219,7 +235,7 @@ def judge(key: SessionKey, ids: Sequence[str | None], keys: Ints) -> Candidate:
     """
     lines = np.array([at for at, one in enumerate(ids) if one is not None], np.int64)
     if not len(lines):
-        return Candidate(key, 0.0, 0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return Candidate(key, 0.0, 0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
     codes: dict[str, int] = {}
     group = np.array([codes.setdefault(one, len(codes)) for one in ids if one is not None], np.int64)
     seen = np.unique(keys[lines], return_inverse=True)[1].astype(np.int64)
@@ -239,6 +255,7 @@ def judge(key: SessionKey, ids: Sequence[str | None], keys: Ints) -> Candidate:
         bits=bits,
         gain=float(np.mean(shuffled)) - bits,
         order_gain=float(np.mean(disordered)) - bits,
+        beginnings=_agreement(seen[np.unique(group, return_index=True)[1]], seen),
     )
 
 
@@ -249,6 +266,17 @@ def _shuffle_within(keys: Ints, group: Ints, rng: np.random.Generator) -> Ints:
     shuffled = np.empty_like(keys)
     shuffled[there] = keys[back]
     return shuffled
+
+
+def _agreement(firsts: Ints, keys: Ints) -> float:
+    """Say how much oftener two ids begin alike than two lines are alike: 0 by chance or less, 1 if always."""
+    chance = _share_of_equal_pairs(keys)
+    return max(0.0, (_share_of_equal_pairs(firsts) - chance) / (1.0 - chance)) if chance < 1.0 else 0.0
+
+
+def _share_of_equal_pairs(keys: Ints) -> float:
+    counts = np.bincount(keys)
+    return float((counts * (counts - 1)).sum() / max(1, len(keys) * (len(keys) - 1)))
 
 
 def _mean_life(lines: Ints, group: Ints, ids: int) -> float:
