@@ -16,15 +16,56 @@ MARGIN = 1e-3
 """The threshold stands this share above the score it was taken from, so that an equal score is not flagged when the
 last bits differ from machine to machine."""
 
+LOWEST_THRESHOLD = math.log(2)
+"""A key with even odds or better is always on script, however regular the training log was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How probabilities become scores: "likelihood" takes -log p / threshold, "top-g" takes rank / (g + 1).
+
+    Probabilities at or below `floor` are all the same. `candidates` is g. CCS 2017 section 3.1 has top-g; likelihood
+    and the floor are ours.
+
+    >>> import numpy as np
+    >>> Rule("top-g", floor=0.01, candidates=2).raw(np.array([[0.7, 0.2, 0.05, 0.04, 0.005, 0.005]])).round(2).tolist()
+    [[0.33, 0.67, 1.0, 1.33, 2.0, 2.0]]
+    """
+
+    name: str
+    floor: float
+    candidates: int
+    threshold: float = 1.0
+
+    @property
+    def highest(self) -> float:
+        """The highest raw score of the likelihood rule: that of the floor."""
+        return -math.log(self.floor)
+
+    def raw(self, probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
+        """Scores before division by the threshold: (n, capacity) -> (n, capacity).
+
+        Equal candidates share the worst rank of them, and floored ones rank behind g whatever their number: what is
+        never expected is no candidate, so the order of near-zero candidates, an accident of the seed, decides nothing.
+        """
+        floored = np.maximum(probabilities.astype(np.float64), self.floor)
+        if self.name == "likelihood":
+            return np.asarray(-np.log(floored))
+        rank = np.empty_like(floored)
+        for row, values in enumerate(floored):
+            rank[row] = len(values) - np.searchsorted(np.sort(values), values, side="left")
+        rank[floored <= self.floor] = np.maximum(rank[floored <= self.floor], self.candidates + 1)
+        return rank / (self.candidates + 1)
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:
     """What share of normal sessions (or entries) may be flagged, and how that is known.
 
     `share` is the promised share, `asked` the one in the config; `scores` how many out-of-fold scores it rests on,
-    `new` how many of those held a key that its networks had not seen; `folds` how often the training log was cut.
+    `new` how many of those held a key that their network had not seen; `folds` how often the training log was cut.
 
-    >>> print(Promise(0.001, 0.001, 4855, 2, 5, "session").describe())
+    >>> print(Promise(0.0008, 0.001, 4855, 2, 5, "session").describe())
     at most 0.1% of normal sessions flagged, from 4,855 out-of-fold scores in 5 folds (2 held a new key)
     """
 
@@ -49,8 +90,9 @@ class Promise:
         if self.kept:
             return f"at most {_percent(self.asked)} of normal {units} flagged, {basis}"
         need = math.ceil(1 / self.asked) - 1
-        why = f"{need:,} are needed" if self.scores < need else "more than that were never seen in the other folds"
-        return f"about {_percent(self.share)} of normal {units} flagged, not the {_percent(self.asked)} asked, {basis}; {why}"
+        why = f"that takes {need:,} {units}" if self.scores < need else "more do what none of the others did"
+        asked = f"not the {_percent(self.asked)} asked: {why}"
+        return f"about {_percent(self.share)} of normal {units} flagged, {basis}; {asked}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON."""
@@ -72,11 +114,11 @@ class Promise:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g}%"
+    return f"{100 * share:.2g}%"
 
 
 def threshold_for(
-    scores: npt.NDArray[np.floating[Any]], share: float, *, lowest: float, highest: float
+    scores: npt.NDArray[np.floating[Any]], share: float, *, highest: float, lowest: float = LOWEST_THRESHOLD
 ) -> tuple[float, float]:
     """The threshold that flags at most `share` of the units that `scores` (n,) stand for, and the share promised.
 
@@ -86,19 +128,37 @@ def threshold_for(
     `highest` cuts it, more is flagged, and the promise says how much.
 
     >>> import numpy as np
-    >>> threshold_for(np.arange(1.0, 100.0), 0.02, lowest=0.5, highest=1000.0)  # 98 is the second highest of 99
+    >>> threshold, share = threshold_for(np.arange(1.0, 100.0), 0.02, highest=1000.0)
+    >>> round(threshold, 3), share  # 98 is the second highest of 99
     (98.098, 0.02)
-    >>> threshold_for(np.arange(1.0, 100.0), 0.001, lowest=0.5, highest=1000.0)[1]
+    >>> threshold_for(np.arange(1.0, 100.0), 0.001, highest=1000.0)[1]
     0.01
     """
     count = len(scores)
     if count == 0:
         return highest, 1.0
+    # the tiny factor undoes rounding: 0.02 x 100 must count as 2
     above = max(0, math.floor(share * (count + 1) * (1 + 1e-12)) - 1)
     taken = float(np.sort(scores)[count - 1 - above])
     threshold = min(max(taken * (1 + MARGIN), lowest), highest)
-    flagged = int((scores >= threshold).sum())
-    return threshold, min(1.0, (flagged + 1) / (count + 1))
+    return threshold, promised(scores, threshold)
+
+
+def promised(scores: npt.NDArray[np.floating[Any]], threshold: float) -> float:
+    """The share of new units that reach a threshold, given that of the held-out ones: (reached + 1) / (n + 1)."""
+    return (int((scores >= threshold).sum()) + 1) / (len(scores) + 1)
+
+
+def support(share: float, units: int) -> int:
+    """How many sessions must hold a pair before it is normal by definition.
+
+    Flagging a pair that this share of sessions holds would alone use up the false alarms allowed; and one session is
+    not enough, for a slip in the training log may hold anything once.
+
+    >>> support(0.001, 4855), support(0.001, 100)
+    (5, 2)
+    """
+    return max(2, math.ceil(share * units))
 
 
 def folds_of(order: Sequence[Any], folds: int, *, random: np.random.Generator | None) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""The log-key model: which key can follow which history, and how far a session strays from it (CCS 2017 section 3.1)."""
+"""The log-key model: which key can follow which history, how far a session strays from it (CCS 2017 section 3.1)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy.typing as npt
 from offscript.config import Config
 from offscript.entries import END, FIRST_KEY_SYMBOL, START, UNKNOWN, Reason
 from offscript.errors import InputError, ModelError
-from offscript.models.calibrate import Promise, folds_of, threshold_for
-from offscript.models.ensemble import Ensemble, train_ensemble
-from offscript.models.lstm import Array, Curve, Progress
-from offscript.models.pairs import Pairs, Symbols, Vocabulary, distinct_pairs, unique_rows, windows
+from offscript.models.calibrate import Promise, Rule
+from offscript.models.ensemble import Ensemble
+from offscript.models.learning import DistinctSessions, Learnt, Lesson, learn
+from offscript.models.lstm import Curve, Progress
+from offscript.models.pairs import Sightings, Symbols, Vocabulary, unique_rows, windows
 
 NEW_KEY_SCORE = 100.0
-"""Score of a key never seen: above any unexpected key, whose score cannot pass 60 (the smallest float32 probability
-against LOWEST_THRESHOLD is 149)."""
+"""Score of a key never seen: above any unexpected key, whose score is cut at UNEXPECTED_LIMIT."""
 
-LOWEST_THRESHOLD = math.log(2)
-"""A key with even odds or better is always on script, however regular the training log was."""
+UNEXPECTED_LIMIT = 99.0
+"""Highest score of a known key; reached only where floor and threshold are a hundredfold apart."""
 
 ACCEPTED = 0.99
 """Highest score of a pair that is normal by definition: just below the threshold, so a doubt of the network shows."""
@@ -37,10 +37,13 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class SessionVerdict:
-    """The judgement on one session: its highest score, where that was, and why.
+    """The judgement on one session: its highest score, where that first was, and why.
 
     `position` counts entries from 0; the number of entries stands for the end of the session. `reason` is None for a
-    session below the threshold.
+    session below the threshold of 1.0.
+
+    >>> SessionVerdict(True, 1.5, Reason.INCOMPLETE_SESSION, 13).is_anomaly
+    True
     """
 
     is_anomaly: bool
@@ -49,102 +52,38 @@ class SessionVerdict:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """How probabilities become scores: rule "likelihood" -log p / threshold, rule "top-g" rank / (g + 1)."""
-
-    name: str
-    floor: float
-    candidates: int
-    threshold: float = 1.0
-
-    def raw(self, probabilities: Array) -> npt.NDArray[np.float64]:
-        """Scores before division by the threshold: (n, capacity) -> (n, capacity).
-
-        Probabilities below the floor are equal. As ranks they come after every real candidate and after g: what is
-        never expected is no candidate, so the order of near-zero candidates, an accident of the seed, decides nothing.
-        """
-        floored = np.maximum(probabilities.astype(np.float64), self.floor)
-        if self.name == "likelihood":
-            return -np.log(floored)
-        ordered = np.sort(floored, axis=1)
-        # rank of the worst of equals, counted from 1
-        rank = np.empty_like(floored)
-        for row in range(len(floored)):
-            rank[row] = floored.shape[1] - np.searchsorted(ordered[row], floored[row], side="left")
-        beyond = max(self.candidates + 1, 1)
-        rank[floored <= self.floor] = np.maximum(rank[floored <= self.floor], beyond)
-        return rank / (self.candidates + 1)
-
-
-@dataclass(frozen=True, slots=True)
-class DistinctSessions:
-    """The distinct training sessions with their counts: the replay memory of feedback, one after another in `symbols`."""
-
-    symbols: Symbols
-    lengths: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.int32]
-    complete: npt.NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, sessions: Sequence[Symbols], complete: Sequence[bool]) -> DistinctSessions:
-        """Count equal sessions (equal symbols, both ended or both open), sorted."""
-        counts: dict[tuple[bytes, bool], int] = {}
-        for session, ended in zip(sessions, complete, strict=True):
-            name = (np.ascontiguousarray(session, np.int32).tobytes(), bool(ended))
-            counts[name] = counts.get(name, 0) + 1
-        names = sorted(counts)
-        return cls(
-            np.frombuffer(b"".join(name for name, _ in names), np.int32).copy(),
-            np.array([len(name) // 4 for name, _ in names], np.int32),
-            np.array([counts[name] for name in names], np.int32),
-            np.array([ended for _, ended in names], np.uint8),
-        )
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """By name."""
-        return {f"sessions.{name}": getattr(self, name) for name in self.__slots__}
-
-
 class KeyModel:
     """What normal sessions look like as sequences of log keys; immutable. Make one with `KeyModel.fit`.
 
     >>> normal = [[1, 2, 3]] * 40 + [[1, 2, 2, 3]] * 40
-    >>> model = KeyModel.fit(normal, Config(hidden=8, layers=1, training_steps=100))
+    >>> model = KeyModel.fit(normal, Config(hidden=8, layers=1, training_steps=100, folds=2))
     >>> [verdict.reason for verdict in model.judge([[1, 2, 3], [1, 2], [1, 9, 3]])]
     [None, <Reason.INCOMPLETE_SESSION: 'incomplete_session'>, <Reason.NEW_KEY: 'new_key'>]
     """
 
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        history: int,
-        rule: Rule,
-        ensemble: Ensemble,
-        promise: Promise,
-        curves: tuple[Curve, ...],
-        accepted: Symbols,
-        sessions: DistinctSessions,
-    ) -> None:
+    def __init__(self, vocabulary: Vocabulary, history: int, count_weight: float, learnt: Learnt) -> None:
         self.vocabulary = vocabulary
         self.history = history
-        self.rule = rule
-        self.promise = promise
-        self.curves = curves
-        self.sessions = sessions
-        self.learns_end = bool(ensemble.seen[:, END].any())
-        self._ensemble = ensemble
-        self._accepted = accepted
-        self._allowed: dict[bytes, list[int]] = {}
-        for row in accepted:
-            self._allowed.setdefault(row[:-1].tobytes(), []).append(int(row[-1]))
-        self._remembered: dict[bytes, npt.NDArray[np.float32]] = {}
-        self._room = max(1024, CACHE_BYTES // (4 * ensemble.seen.shape[1]))
+        self.count_weight = count_weight
+        self.learnt = learnt
+        self.learns_end = bool(learnt.ensemble.seen[:, END].any())
+        self._remembered: dict[bytes, npt.NDArray[np.float64]] = {}
+        self._room = max(1024, CACHE_BYTES // (8 * learnt.ensemble.seen.shape[1]))
+
+    @property
+    def promise(self) -> Promise:
+        """What share of normal sessions (or entries) may be flagged."""
+        return self.learnt.promise
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """The loss of each network as it fell, with its floor."""
+        return self.learnt.curves
 
     @property
     def threshold(self) -> float:
         """The surprise in nats that scores 1.0 (rule "likelihood")."""
-        return self.rule.threshold
+        return self.learnt.rule.threshold
 
     @classmethod
     def fit(
@@ -157,19 +96,19 @@ class KeyModel:
         per_entry: bool = False,
         progress: Progress | None = None,
     ) -> KeyModel:
-        """Learn from normal sessions, each a sequence of log keys; the listing order of sessions does not matter.
+        """Learn from normal sessions, each a sequence of log keys; how they are listed does not matter.
 
         `complete` says which sessions have ended (all, if None); open ones teach no END. `order` gives session end
-        times: folds are then contiguous in time. `per_entry` is for logs without sessions: the promise is per entry.
-        InputError when there is nothing to learn from.
+        times in seconds: folds are then contiguous in time. `per_entry` is for logs without sessions, each sequence
+        a stream: the promise is then per entry. InputError when there is nothing to learn from.
         """
-        done = [True] * len(sequences) if complete is None else list(complete)
-        if not any(len(sequence) or ended for sequence, ended in zip(sequences, done, strict=True)):
+        ended = tuple([not per_entry] * len(sequences) if complete is None else map(bool, complete))
+        if not any(len(sequence) or flag for sequence, flag in zip(sequences, ended, strict=True)):
             raise InputError("holds no sessions to learn from", remedy="give a log with normal entries")
         vocabulary = Vocabulary.of(sequences)
-        sessions = [vocabulary.encode(sequence) for sequence in sequences]
-        when = list(order) if order is not None else None
-        return _Fit(vocabulary, sessions, done, when, config, per_entry).run(progress)
+        symbols = tuple(vocabulary.encode(sequence) for sequence in sequences)
+        lesson = Lesson(symbols, ended, None if order is None else tuple(order), per_entry)
+        return cls(vocabulary, config.history, config.count_weight, learn(vocabulary, lesson, config, progress))
 
     def symbol(self, key: int) -> int:
         """The symbol of a log key; UNKNOWN for keys never seen."""
@@ -190,9 +129,9 @@ class KeyModel:
 
     def expected(self, history: Sequence[int], k: int = 3) -> list[tuple[int, float]]:
         """The k likeliest next symbols after a history of h symbols, with their probabilities."""
-        probabilities = self._ensemble.probabilities(np.asarray([history], np.int32))[0]
-        best = np.argsort(-probabilities, kind="stable")[:k]
-        return [(int(symbol), float(probabilities[symbol])) for symbol in best if probabilities[symbol] > 0]
+        blended, _ = self._probabilities(np.asarray([history], np.int32))
+        best = np.argsort(-blended[0], kind="stable")[:k]
+        return [(int(symbol), float(blended[0, symbol])) for symbol in best if blended[0, symbol] > 0]
 
     def judge(
         self, sequences: Sequence[Sequence[int]], *, complete: bool | Sequence[bool] = True
@@ -200,68 +139,77 @@ class KeyModel:
         """One verdict for each session of log keys; `complete` says whether they have ended, so that END is judged."""
         count = len(sequences)
         ended = [complete] * count if isinstance(complete, bool) else list(complete)
+        verdicts = [SessionVerdict(False, 0.0, None, 0)] * count
         if not count:
-            return []
+            return verdicts
         symbols = [self.vocabulary.encode(sequence) for sequence in sequences]
         found = windows(symbols, [flag and self.learns_end for flag in ended], self.history)
         scores = self.surprise(found.histories, found.targets)
-        # per session the first of the highest scores
+        # per session the first of its highest scores
         best = np.lexsort((found.position, -scores, found.session))
-        leads = best[np.unique(found.session[best], return_index=True)[1]]
-        verdicts = [SessionVerdict(False, 0.0, None, 0)] * count
-        for lead in leads:
-            verdict = self._verdict(float(scores[lead]), int(found.targets[lead]), int(found.position[lead]))
-            verdicts[int(found.session[lead])] = verdict
+        for lead in best[np.unique(found.session[best], return_index=True)[1]]:
+            score, position = float(scores[lead]), int(found.position[lead])
+            reason = reason_of(int(found.targets[lead])) if score >= 1 else None
+            verdicts[int(found.session[lead])] = SessionVerdict(score >= 1, score, reason, position)
         return verdicts
 
-    def _verdict(self, score: float, target: int, position: int) -> SessionVerdict:
-        if score < 1:
-            return SessionVerdict(False, score, None, position)
-        return SessionVerdict(True, score, reason_of(target), position)
+    def _probabilities(self, histories: Symbols) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        learnt = self.learnt
+        plain = learnt.ensemble.probabilities(histories)
+        return learnt.sightings.blend(histories, plain, weight=self.count_weight, often=learnt.often)
 
-    def _scores(self, histories: Symbols) -> npt.NDArray[np.float32]:
+    def _scores(self, histories: Symbols) -> npt.NDArray[np.float64]:
         """Scores of every symbol after each distinct history, (n, capacity), remembered."""
         names = [row.tobytes() for row in np.ascontiguousarray(histories, np.int32)]
         missing = [number for number, name in enumerate(names) if name not in self._remembered]
-        found = {names[n]: row for n, row in zip(missing, self._fresh(histories[missing]), strict=True)}
-        out = np.array([found.get(name, self._remembered.get(name)) for name in names], np.float32)
+        fresh = self._fresh(histories[missing])
+        found = {names[number]: row for number, row in zip(missing, fresh, strict=True)}
+        out = np.array([found[name] if name in found else self._remembered[name] for name in names])
         if len(self._remembered) + len(found) > self._room:
             self._remembered.clear()
-        self._remembered.update(list(found.items())[: self._room])
-        return out.reshape(len(names), -1)
+        if len(found) <= self._room:
+            # rows are copied: a view would keep the whole batch alive
+            self._remembered.update((name, row.copy()) for name, row in found.items())
+        return out
 
-    def _fresh(self, histories: Symbols) -> npt.NDArray[np.float32]:
-        scores = self.rule.raw(self._ensemble.probabilities(histories)) / self.rule.threshold
-        for number, history in enumerate(np.ascontiguousarray(histories, np.int32)):
-            allowed = self._allowed.get(history.tobytes())
-            if allowed:
-                scores[number, allowed] = np.minimum(scores[number, allowed], ACCEPTED)
+    def _fresh(self, histories: Symbols) -> npt.NDArray[np.float64]:
+        blended, often = self._probabilities(histories)
+        rule = self.learnt.rule
+        scores = np.minimum(rule.raw(blended) / rule.threshold, UNEXPECTED_LIMIT)
+        scores[often] = np.minimum(scores[often], ACCEPTED)
         scores[:, START] = 0.0
         scores[:, UNKNOWN] = NEW_KEY_SCORE
         scores[:, len(self.vocabulary) :] = NEW_KEY_SCORE
         if not self.learns_end:
             scores[:, END] = 0.0
-        return scores.astype(np.float32)
+        return scores
 
     def parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """The model as JSON and arrays, for `from_parts`."""
-        network = self._ensemble.networks[0]
+        learnt = self.learnt
+        network = learnt.ensemble.networks[0]
         meta = {
             "keys": list(self.vocabulary.keys),
             "history": self.history,
             "hidden": len(network.exit),
             "layers": len(network.bias),
-            "networks": len(self._ensemble.networks),
-            "capacity": self._ensemble.seen.shape[1],
-            "rule": self.rule.name,
-            "candidates": self.rule.candidates,
-            "floor": self.rule.floor,
-            "threshold": self.rule.threshold,
-            "promise": self.promise.to_dict(),
-            "curves": [{"floor": c.floor, "points": [list(p) for p in c.points]} for c in self.curves],
+            "networks": len(learnt.ensemble.networks),
+            "capacity": learnt.ensemble.seen.shape[1],
+            "rule": learnt.rule.name,
+            "candidates": learnt.rule.candidates,
+            "floor": learnt.rule.floor,
+            "threshold": learnt.rule.threshold,
+            "often": learnt.often,
+            "count_weight": self.count_weight,
+            "promise": learnt.promise.to_dict(),
+            "curves": [{"floor": c.floor, "points": [list(point) for point in c.points]} for c in learnt.curves],
         }
-        arrays = self._ensemble.arrays() | self.sessions.arrays() | {"accepted": self._accepted}
-        return meta, arrays
+        pairs: dict[str, npt.NDArray[Any]] = {
+            "pairs.histories": learnt.sightings.histories,
+            "pairs.targets": learnt.sightings.targets,
+            "pairs.units": learnt.sightings.units,
+        }
+        return meta, learnt.ensemble.arrays() | learnt.sessions.arrays() | pairs
 
     @classmethod
     def from_parts(cls, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> KeyModel:
@@ -269,145 +217,84 @@ class KeyModel:
         try:
             return _restored(cls, meta, arrays)
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            raise ModelError(f"has a damaged key model ({error})", remedy="fit the model again") from error
+            raise _damaged(str(error)) from error
 
 
 def reason_of(target: int) -> Reason:
-    """Why a symbol that scored above the threshold is an anomaly."""
+    """Why a symbol that scored above the threshold is an anomaly.
+
+    >>> reason_of(1), reason_of(2)
+    (<Reason.INCOMPLETE_SESSION: 'incomplete_session'>, <Reason.NEW_KEY: 'new_key'>)
+    """
     if target == END:
         return Reason.INCOMPLETE_SESSION
     return Reason.NEW_KEY if target < FIRST_KEY_SYMBOL else Reason.UNEXPECTED_KEY
 
 
-class _Fit:
-    """One run of training and calibration."""
-
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        sessions: list[Symbols],
-        complete: list[bool],
-        order: list[float] | None,
-        config: Config,
-        per_entry: bool,
-    ) -> None:
-        self.vocabulary, self.sessions, self.complete = vocabulary, sessions, complete
-        self.order, self.config, self.per_entry = order, config, per_entry
-        self.found = windows(sessions, complete, config.history)
-        self.unit, self.fold, self.folds = self._folds()
-        self.pairs = distinct_pairs(self.found, self.unit, self.fold, self.folds)
-
-    def _folds(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
-        count = len(self.found.targets)
-        if self.per_entry:
-            folds = min(self.config.folds, count)
-            return np.arange(count), np.arange(count) * folds // count, folds
-        _, unit = np.unique(self.found.session, return_inverse=True)
-        owners = np.unique(self.found.session)
-        folds = min(self.config.folds, len(owners))
-        if self.order is not None:
-            fold = folds_of([self.order[owner] for owner in owners], folds, random=None)
-        else:
-            names = [(self.sessions[owner].tobytes(), self.complete[owner]) for owner in owners]
-            fold = folds_of(names, folds, random=np.random.default_rng([self.config.seed, 2]))
-        return unit, fold[unit], folds
-
-    def run(self, progress: Progress | None) -> KeyModel:
-        ensemble, curves = train_ensemble(self.pairs, len(self.vocabulary), self.config, progress)
-        rule = Rule(self.config.rule, self.config.floor_probability, self.config.candidates)
-        asked = self.config.false_alarms_per_entry if self.per_entry else self.config.false_alarms
-        scores = self.out_of_fold(ensemble, rule, asked) if self.folds > 1 else np.empty(0)
-        threshold, share = threshold_for(scores, asked, lowest=LOWEST_THRESHOLD, highest=-math.log(rule.floor))
-        if rule.name == "top-g":
-            threshold, share = 1.0, (int((scores >= 1).sum()) + 1) / (len(scores) + 1)
-        units = int(self.unit.max()) + 1
-        normal = self.pairs.units.sum(axis=1) >= support(asked, units)
-        return KeyModel(
-            self.vocabulary,
-            self.config.history,
-            Rule(rule.name, rule.floor, rule.candidates, threshold),
-            ensemble,
-            Promise(
-                share,
-                asked,
-                len(scores),
-                int(np.isinf(scores).sum()),
-                self.folds,
-                "entry" if self.per_entry else "session",
-            ),
-            curves,
-            np.column_stack((self.pairs.histories, self.pairs.targets))[normal].astype(np.int32),
-            DistinctSessions.of(self.sessions, self.complete),
-        )
-
-    def out_of_fold(self, ensemble: Ensemble, rule: Rule, asked: float) -> npt.NDArray[np.float64]:
-        """For each unit its highest raw score under the network that did not see it; infinite with a new key."""
-        worst = np.zeros(int(self.unit.max()) + 1)
-        total = self.pairs.units.sum(axis=1)
-        for fold in range(self.folds):
-            rows = np.flatnonzero(self.pairs.units[:, fold])
-            distinct, number = unique_rows(self.pairs.histories[rows])
-            raw = rule.raw(ensemble.alone(fold, distinct))
-            scores = np.zeros(len(self.pairs))
-            scores[rows] = raw[number, self.pairs.targets[rows]]
-            here = self.fold == fold
-            others = total - self.pairs.units[:, fold]
-            scores[others >= support(asked, len(worst) - len(np.unique(self.unit[here])))] = 0.0
-            scores[~ensemble.seen[fold][self.pairs.targets]] = np.inf
-            np.maximum.at(worst, self.unit[here], scores[self.pairs.row[here]])
-        return worst
-
-
-def support(share: float, units: int) -> int:
-    """How many sessions must hold a pair before it is normal by definition.
-
-    Flagging a pair that this share of sessions holds would alone use up the false alarms allowed; and one session is
-    not enough, for a slip in the training log may hold anything once.
-
-    >>> support(0.001, 4855), support(0.001, 100)
-    (5, 2)
-    """
-    return max(2, math.ceil(share * units))
+def _damaged(what: str) -> ModelError:
+    return ModelError(f"has a damaged key model ({what})", remedy="fit the model again, or copy it again")
 
 
 def _restored(cls: type[KeyModel], meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> KeyModel:
-    def bad(what: str) -> ModelError:
-        return ModelError(f"has a damaged key model ({what})", remedy="fit the model again")
-
-    keys, history, layers = meta["keys"], meta["history"], meta["layers"]
-    hidden, capacity, count = meta["hidden"], meta["capacity"], meta["networks"]
+    sizes = {name: meta[name] for name in ("history", "layers", "hidden", "capacity", "networks", "often")}
+    keys = meta["keys"]
     if not all(type(key) is int for key in keys) or len(set(keys)) != len(keys):
-        raise bad("keys")
-    if not all(type(n) is int and n >= 1 for n in (history, layers, hidden, capacity, count)) or count > 100:
-        raise bad("sizes")
-    if history > 64 or capacity < len(keys) + FIRST_KEY_SYMBOL:
-        raise bad("sizes")
-    rule = Rule(str(meta["rule"]), float(meta["floor"]), int(meta["candidates"]), float(meta["threshold"]))
-    if rule.name not in {"likelihood", "top-g"} or not 0 < rule.floor < 1 or not 0 < rule.threshold < math.inf:
-        raise bad("rule")
-    ensemble = Ensemble.from_arrays(arrays, count=count, capacity=capacity, hidden=hidden, layers=layers)
-    accepted = _whole(arrays, "accepted", np.int32, capacity)
-    if accepted.ndim != 2 or accepted.shape[1] != history + 1:
-        raise bad("accepted pairs")
-    sessions = DistinctSessions(
-        _whole(arrays, "sessions.symbols", np.int32, capacity),
-        _whole(arrays, "sessions.lengths", np.int32, None),
-        _whole(arrays, "sessions.counts", np.int32, None),
-        _whole(arrays, "sessions.complete", np.uint8, 2),
+        raise _damaged("keys")
+    if not all(type(size) is int and 1 <= size <= 1 << 20 for size in sizes.values()):
+        raise _damaged("sizes")
+    history, capacity = sizes["history"], sizes["capacity"]
+    if history > 64 or sizes["networks"] > 100 or capacity < len(keys) + FIRST_KEY_SYMBOL:
+        raise _damaged("sizes")
+    numbers = [float(meta[name]) for name in ("floor", "threshold", "count_weight")]
+    if not all(0 < number < math.inf for number in numbers) or numbers[0] >= 1 or type(meta["candidates"]) is not int:
+        raise _damaged("numbers")
+    if meta["rule"] not in {"likelihood", "top-g"}:
+        raise _damaged("rule")
+    curves = tuple(Curve(tuple((int(s), float(v)) for s, v in c["points"]), float(c["floor"])) for c in meta["curves"])
+    learnt = Learnt(
+        Ensemble.from_arrays(
+            arrays, count=sizes["networks"], capacity=capacity, hidden=sizes["hidden"], layers=sizes["layers"]
+        ),
+        curves,
+        Rule(meta["rule"], numbers[0], meta["candidates"], numbers[1]),
+        sizes["often"],
+        Promise.from_dict(meta["promise"]),
+        _sightings(arrays, history, capacity),
+        _sessions(arrays, capacity),
     )
-    if int(sessions.lengths.astype(np.int64).sum()) != len(sessions.symbols) or not (
+    return cls(Vocabulary.from_keys(keys), history, numbers[2], learnt)
+
+
+def _sightings(arrays: dict[str, npt.NDArray[Any]], history: int, capacity: int) -> Sightings:
+    histories = _whole(arrays, "pairs.histories", np.int32, 2, capacity)
+    targets = _whole(arrays, "pairs.targets", np.int32, 1, capacity)
+    units = _whole(arrays, "pairs.units", np.int64, 1, 1 << 40)
+    if histories.shape != (len(targets), history) or len(units) != len(targets) or not units.all():
+        raise _damaged("pairs")
+    return Sightings(histories, targets, units)
+
+
+def _sessions(arrays: dict[str, npt.NDArray[Any]], capacity: int) -> DistinctSessions:
+    sessions = DistinctSessions(
+        _whole(arrays, "sessions.symbols", np.int32, 1, capacity),
+        _whole(arrays, "sessions.lengths", np.int32, 1, 1 << 31),
+        _whole(arrays, "sessions.counts", np.int32, 1, 1 << 31),
+        _whole(arrays, "sessions.complete", np.uint8, 1, 2),
+    )
+    if int(sessions.lengths.sum(dtype=np.int64)) != len(sessions.symbols) or not (
         len(sessions.lengths) == len(sessions.counts) == len(sessions.complete)
     ):
-        raise bad("sessions")
-    curves = tuple(Curve(tuple((int(s), float(v)) for s, v in c["points"]), float(c["floor"])) for c in meta["curves"])
-    promise = Promise.from_dict(meta["promise"])
-    return cls(Vocabulary.from_keys(keys), history, rule, ensemble, promise, curves, accepted, sessions)
+        raise _damaged("sessions")
+    return sessions
 
 
 def _whole(
-    arrays: dict[str, npt.NDArray[Any]], name: str, dtype: type[np.generic], below: int | None
+    arrays: dict[str, npt.NDArray[Any]], name: str, dtype: type[np.generic], dimensions: int, below: int
 ) -> npt.NDArray[Any]:
+    """An array of whole numbers from 0 to `below`, of the type and dimensions it was saved with."""
     array = arrays[name]
-    if array.dtype != dtype or (array.size and (array.min() < 0 or (below is not None and array.max() >= below))):
-        raise ModelError(f"has a damaged key model ({name})", remedy="fit the model again")
+    if array.dtype != dtype or array.ndim != dimensions:
+        raise _damaged(name)
+    if array.size and (int(array.min()) < 0 or int(array.max()) >= below):
+        raise _damaged(name)
     return array

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from offscript.config import Config
 from offscript.entries import UNKNOWN
 from offscript.errors import ModelError
-from offscript.models.pairs import unique_rows
+from offscript.models.pairs import floor_of
 
 ROWS = 64
 """Rows of every forward pass, padded if need be: BLAS rounds differently for different batch sizes (ours)."""
@@ -32,9 +32,8 @@ UNKNOWN_ROWS = 0.1
 """Share of training rows in which keys are replaced by UNKNOWN: enough that the row of UNKNOWN is learnt from
 thousands of examples, few enough that nine rows in ten teach the true histories (ours)."""
 
-EARLY_STOP = 0.01
-"""Nats above the floor at which training ends: one part in a hundred of a key's probability, below what the
-calibration can see (ours)."""
+EARLY_STOP = 0.005
+"""Nats above its floor at which the loss has nothing left to teach: half a hundredth of a key's probability (ours)."""
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Symbols: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -163,8 +162,9 @@ def capacity_for(symbols: int) -> int:
 
 
 def initial(targets: npt.NDArray[np.bool_], *, hidden: int, layers: int, seed: int) -> Network:
-    """An untrained network: uniform in +-1/sqrt(hidden), forget gates opened by a bias of 1 so that gradients reach
-    the start of the history.
+    """An untrained network: weights uniform in +-1/sqrt(hidden).
+
+    Forget gates are opened by a bias of 1, so that gradients reach the start of the history from the first step on.
     """
     random = np.random.default_rng(seed)
     bound = 1 / math.sqrt(hidden)
@@ -183,19 +183,6 @@ def initial(targets: npt.NDArray[np.bool_], *, hidden: int, layers: int, seed: i
         np.zeros(capacity, np.float32),
         targets,
     )
-
-
-def floor_of(histories: Symbols, targets: Symbols, weights: npt.NDArray[np.floating[Any]]) -> float:
-    """The empirical conditional entropy of the weighted pairs in nats: the floor of the training loss.
-
-    >>> import numpy as np
-    >>> round(floor_of(np.array([[3], [3], [4]]), np.array([4, 3, 3]), np.ones(3)), 3)  # two thirds of one bit
-    0.462
-    """
-    _, group = unique_rows(histories)
-    _, pair = unique_rows(np.column_stack((group, targets)))
-    joint, given = np.bincount(pair, weights), np.bincount(group, weights)
-    return float((weights / weights.sum() * np.log(given[group] / joint[pair])).sum())
 
 
 def train(
@@ -228,15 +215,18 @@ def train(
     data = _padded(histories, targets, weights)
     draw = _Batches(random, len(targets), batch)
     _keep_compiled()
-    run, state = _compiled(config.layers), _initial_state(start)
+    run, state = _compiled(), _initial_state(start)
     points: list[tuple[int, float]] = []
     for done in range(0, steps, STEPS_PER_CALL):
         rows = draw.rows(STEPS_PER_CALL)
         hidden_keys = _unknown_mask(random, rows.shape, histories.shape[1])
         state, losses = run(state, data, rows, hidden_keys, rates[done : done + STEPS_PER_CALL], allowed)
         points.append((done + STEPS_PER_CALL, float(np.mean(losses))))
+        ended = points[-1][1] <= floor + EARLY_STOP
         if progress:
-            progress(done + STEPS_PER_CALL, steps, points[-1][1], floor)
+            progress(steps if ended else points[-1][0], steps, points[-1][1], floor)
+        if ended:
+            break
     return _from_state(state, allowed), Curve(tuple(points), floor)
 
 
@@ -274,31 +264,30 @@ class _Batches:
         return rows.reshape(steps, self._batch).astype(np.int32)
 
 
-def _unknown_mask(random: np.random.Generator, shape: Sequence[int], history: int) -> npt.NDArray[np.bool_]:
-    """Which keys of which rows are hidden: in UNKNOWN_ROWS of the rows each key with probability 1/h, so one on
-    average, as when a new line has just been met.
+def _unknown_mask(random: np.random.Generator, shape: tuple[int, ...], history: int) -> npt.NDArray[np.bool_]:
+    """Which keys of which rows are hidden, `shape` + (h,).
+
+    In UNKNOWN_ROWS of the rows each key with probability 1/h: one on average, as when a new line has just been met.
     """
-    chosen = random.random(tuple(shape)) < UNKNOWN_ROWS
+    chosen = random.random(shape) < UNKNOWN_ROWS
     return chosen[..., None] & (random.random((*shape, history)) < 1 / history)
 
 
-def _initial_state(net: Network) -> Any:  # noqa: ANN401
-    import jax.numpy as jnp
-
+def _initial_state(net: Network) -> Any:
     params = {
-        "entry": jnp.asarray(net.entry),
-        "recurrent": tuple(map(jnp.asarray, net.recurrent)),
-        "bias": tuple(map(jnp.asarray, net.bias)),
-        "exit": jnp.asarray(net.exit),
-        "exit_bias": jnp.asarray(net.exit_bias),
+        "entry": net.entry,
+        "recurrent": net.recurrent,
+        "bias": net.bias,
+        "exit": net.exit,
+        "exit_bias": net.exit_bias,
     }
     return params, _optimiser().init(params)
 
 
-def _from_state(state: Any, allowed: npt.NDArray[np.bool_]) -> Network:  # noqa: ANN401
+def _from_state(state: Any, allowed: npt.NDArray[np.bool_]) -> Network:
     params = state[0]
 
-    def plain(weight: Any) -> Array:  # noqa: ANN401
+    def plain(weight: Any) -> Array:
         return np.array(weight, np.float32)
 
     return Network(
@@ -312,33 +301,30 @@ def _from_state(state: Any, allowed: npt.NDArray[np.bool_]) -> Network:  # noqa:
 
 
 @lru_cache(maxsize=1)
-def _optimiser() -> Any:  # noqa: ANN401
-    import optax
+def _optimiser() -> Any:
+    import optax  # noqa: PLC0415
 
     # clipping at 1 tames the rare exploding step of a recurrent network; the rate is applied by the schedule
     return optax.chain(optax.clip_by_global_norm(1.0), optax.scale_by_adam())
 
 
-def logits_in_jax(params: Any, histories: Any) -> Any:  # noqa: ANN401
+def logits_in_jax(params: Any, histories: Any) -> Any:
     """The forward pass that training differentiates: (n, h) symbols -> (n, capacity) logits before masking."""
-    import jax
-    import jax.numpy as jnp
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
 
     units, rows = params["exit"].shape[0], histories.shape[0]
 
-    def cell(gates: Any, memory: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    def cell(gates: Any, memory: Any) -> tuple[Any, Any]:
         i, f, g, o = jnp.split(gates, 4, axis=1)
         memory = jax.nn.sigmoid(f) * memory + jax.nn.sigmoid(i) * jnp.tanh(g)
         return jax.nn.sigmoid(o) * jnp.tanh(memory), memory
 
-    def step(state: Any, entered: Any) -> tuple[Any, None]:  # noqa: ANN401
+    def step(state: Any, entered: Any) -> tuple[Any, None]:
         new, below = [], None
         for (hidden, memory), weights, bias in zip(state, params["recurrent"], params["bias"], strict=True):
-            if below is None:
-                gates = entered + hidden @ weights
-            else:
-                gates = jnp.concatenate((below, hidden), axis=1) @ weights
-            new.append(cell(gates + bias, memory))
+            below = entered + hidden @ weights if below is None else jnp.concatenate((below, hidden), 1) @ weights
+            new.append(cell(below + bias, memory))
             below = new[-1][0]
         return tuple(new), None
 
@@ -347,27 +333,27 @@ def logits_in_jax(params: Any, histories: Any) -> Any:  # noqa: ANN401
     return state[-1][0] @ params["exit"] + params["exit_bias"]
 
 
-@lru_cache(maxsize=8)
-def _compiled(layers: int) -> Any:  # noqa: ANN401, ARG001
-    import jax
-    import jax.numpy as jnp
+@lru_cache(maxsize=1)
+def _compiled() -> Any:
+    import jax  # noqa: PLC0415
+    import jax.numpy as jnp  # noqa: PLC0415
 
-    def losses(params: Any, rows: Any, aim: Any, hidden: Any, allowed: Any) -> Any:  # noqa: ANN401
+    def losses(params: Any, rows: Any, aim: Any, hidden: Any, allowed: Any) -> Any:
         # START is never hidden: a detector knows where a session began
         seen = jnp.where(hidden & (rows > UNKNOWN), UNKNOWN, rows)
         logits = jnp.where(allowed, logits_in_jax(params, seen), -jnp.inf)
         return -jnp.take_along_axis(jax.nn.log_softmax(logits), aim[:, None], axis=1)[:, 0]
 
-    def call(state: Any, data: Any, rows: Any, hidden: Any, rates: Any, allowed: Any) -> Any:  # noqa: ANN401
+    def call(state: Any, data: Any, rows: Any, hidden: Any, rates: Any, allowed: Any) -> Any:
         histories, targets, weights = data
 
-        def step(state: Any, batch: Any) -> Any:  # noqa: ANN401
+        def step(state: Any, batch: Any) -> Any:
             params, memory = state
             chosen, mask, rate = batch
             weight = weights[chosen]
             clean = weight * ~mask.any(axis=1)
 
-            def loss(params: Any) -> Any:  # noqa: ANN401
+            def loss(params: Any) -> Any:
                 each = losses(params, histories[chosen], targets[chosen], mask, allowed)
                 # what is shown is the loss on whole histories: only that can be held against the floor
                 return (each * weight).mean(), (each * clean).sum() / jnp.maximum(clean.sum(), 1e-9)
@@ -387,9 +373,10 @@ def _keep_compiled() -> None:
     A folder of someone else could carry foreign code, and a read-only home must not stop a fit: then the
     compilation is kept in memory only. A cache that the user has set up stays as it is.
     """
-    import jax
+    import jax  # noqa: PLC0415
 
-    if jax.config.jax_compilation_cache_dir or not hasattr(os, "getuid"):
+    settings: Any = jax.config  # its settings are not typed
+    if settings.jax_compilation_cache_dir or not hasattr(os, "getuid"):
         return
     home = os.environ.get("XDG_CACHE_HOME", "")
     try:
@@ -400,5 +387,5 @@ def _keep_compiled() -> None:
         return
     private = stat.S_IMODE(found.st_mode) == 0o700 and found.st_uid == os.getuid()
     if private and os.access(folder, os.W_OK):
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+        settings.update("jax_compilation_cache_dir", str(folder))
+        settings.update("jax_persistent_cache_min_compile_time_secs", 0.2)

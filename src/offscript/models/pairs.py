@@ -1,4 +1,4 @@
-"""What a key model learns from: symbols, and the distinct (history, next) pairs of normal sessions with their counts."""
+"""What a key model learns from: symbols, and the distinct (history, next) pairs of normal sessions with counts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Vocabulary:
 
     def key(self, symbol: int) -> int | None:
         """The key of a symbol, None for START, END and UNKNOWN."""
-        return self.keys[symbol - FIRST_KEY_SYMBOL] if symbol >= FIRST_KEY_SYMBOL else None
+        return self.keys[symbol - FIRST_KEY_SYMBOL] if FIRST_KEY_SYMBOL <= symbol < len(self) else None
 
     def encode(self, sequence: Sequence[int]) -> Symbols:
         """The symbols of a sequence of keys, (n,)."""
@@ -54,8 +54,10 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """Every (history, next) of some sessions, in order: `histories` (n, h), `targets` (n,), `session` (n,), and
-    `position` (n,) of the target within its session (its length, for END).
+    """Every (history, next) of some sessions, in order.
+
+    `histories` is (n, h), `targets` (n,), `session` (n,) the number of the session, and `position` (n,) that of the
+    target within it, which for END is the session's length.
     """
 
     histories: Symbols
@@ -65,8 +67,9 @@ class Windows:
 
 
 def windows(sessions: Sequence[Symbols], complete: Sequence[bool], history: int) -> Windows:
-    """The histories and targets of sessions, left-padded with START; END is the last target of complete ones (ours:
-    the paper does not say how sessions start and end).
+    """The histories and targets of sessions, left-padded with START; END is the last target of complete ones.
+
+    Ours: the paper does not say how sessions start and end, and without END cut sessions look normal.
 
     >>> import numpy as np
     >>> found = windows([np.array([3, 4], np.int32)], [True], history=2)
@@ -89,8 +92,10 @@ def windows(sessions: Sequence[Symbols], complete: Sequence[bool], history: int)
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Distinct pairs: `histories` (m, h), `targets` (m,), and `units` (m, folds): in how many sessions (or, of a
-    stream, entries) of each fold a pair occurs. `row` (n,) is the pair of each window it was made of.
+    """Distinct pairs, sorted: `histories` (m, h), `targets` (m,), `units` (m, folds).
+
+    `units` says in how many sessions (or, of a stream, entries) of each fold a pair occurs; `row` (n,) is the pair
+    of each window that the pairs were made of.
     """
 
     histories: Symbols
@@ -100,6 +105,11 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def without(self, fold: int | None) -> npt.NDArray[np.int64]:
+        """In how many units outside a fold each pair occurs, (m,)."""
+        total: npt.NDArray[np.int64] = self.units.sum(axis=1)
+        return total if fold is None else total - self.units[:, fold]
 
 
 def distinct_pairs(found: Windows, unit: npt.NDArray[np.int64], fold: npt.NDArray[np.int64], folds: int) -> Pairs:
@@ -113,8 +123,7 @@ def distinct_pairs(found: Windows, unit: npt.NDArray[np.int64], fold: npt.NDArra
     >>> pairs.histories.tolist(), pairs.targets.tolist(), pairs.units.tolist()
     ([[0], [3]], [3, 3], [[1, 1], [1, 1]])
     """
-    rows = np.column_stack((found.histories, found.targets))
-    unique, row = unique_rows(rows)
+    unique, row = unique_rows(np.column_stack((found.histories, found.targets)))
     count = int(unit.max(initial=-1)) + 1
     first = np.unique(row * count + unit, return_index=True)[1]
     cells = np.bincount(row[first] * folds + fold[first], minlength=len(unique) * folds)
@@ -133,3 +142,62 @@ def unique_rows(rows: npt.NDArray[Any]) -> tuple[Symbols, npt.NDArray[np.int64]]
     blocks = packed.view(np.dtype((np.void, packed.shape[1] * 4))).reshape(-1)
     _, first, inverse = np.unique(blocks, return_index=True, return_inverse=True)
     return rows[first].astype(np.int32), inverse.reshape(-1).astype(np.int64)
+
+
+def floor_of(histories: npt.NDArray[Any], targets: npt.NDArray[Any], weights: npt.NDArray[np.floating[Any]]) -> float:
+    """The empirical conditional entropy of the weighted pairs in nats: the floor of the training loss.
+
+    >>> import numpy as np
+    >>> round(floor_of(np.array([[3], [3], [4]]), np.array([4, 3, 3]), np.ones(3)), 3)  # two thirds of one bit
+    0.462
+    """
+    _, group = unique_rows(histories)
+    _, pair = unique_rows(np.column_stack((group, targets)))
+    joint, given = np.bincount(pair, weights), np.bincount(group, weights)
+    return float((weights / weights.sum() * np.log(given[group] / joint[pair])).sum())
+
+
+class Sightings:
+    """How often each next symbol was seen after each history: what the training log itself says (ours).
+
+    `histories` (m, h) sorted, `targets` (m,), `units` (m,) as of `Pairs`. The log knows more than a network about
+    histories it holds often, and nothing about others; `blend` weighs the two.
+
+    >>> import numpy as np
+    >>> seen = Sightings(np.array([[3], [3]], np.int32), np.array([4, 5], np.int32), np.array([8, 2]))
+    >>> blended, _ = seen.blend(np.array([[3], [4]]), np.full((2, 6), 0.1), weight=10, often=5)
+    >>> blended.round(2).tolist()
+    [[0.05, 0.05, 0.05, 0.05, 0.45, 0.15], [0.1, 0.1, 0.1, 0.1, 0.1, 0.1]]
+    """
+
+    def __init__(self, histories: Symbols, targets: Symbols, units: npt.NDArray[np.int64]) -> None:
+        self.histories, self.targets, self.units = histories, targets, units
+        fresh = np.ones(len(targets), bool)
+        fresh[1:] = (histories[1:] != histories[:-1]).any(axis=1)
+        begin = np.flatnonzero(fresh)
+        self._bounds = np.append(begin, len(targets))
+        self._total = np.add.reduceat(units, begin) if len(begin) else np.empty(0, np.int64)
+        self._group = {history.tobytes(): number for number, history in enumerate(histories[begin])}
+
+    def blend(
+        self, histories: npt.NDArray[Any], probabilities: npt.NDArray[np.floating[Any]], *, weight: float, often: int
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Mix probabilities (n, capacity) with the sightings of their histories (n, h).
+
+        The network counts as `weight` sightings: (seen + weight x probability) / (all seen + weight), the posterior
+        mean under a Dirichlet prior centred on the network. Also returns which cells were seen `often`, or more.
+        """
+        names = np.ascontiguousarray(histories, np.int32)
+        group = np.array([self._group.get(name.tobytes(), -1) for name in names], np.int64)
+        known = np.flatnonzero(group >= 0)
+        group = group[known]
+        sizes = self._bounds[group + 1] - self._bounds[group]
+        rows = np.repeat(known, sizes)
+        cells = np.arange(len(rows)) + np.repeat(self._bounds[group] - (np.cumsum(sizes) - sizes), sizes)
+        whole = np.zeros(len(names))
+        whole[known] = self._total[group]
+        blended = probabilities.astype(np.float64) * (weight / (whole + weight))[:, None]
+        blended[rows, self.targets[cells]] += self.units[cells] / (whole[rows] + weight)
+        seen_often = np.zeros(probabilities.shape, bool)
+        seen_often[rows, self.targets[cells]] = self.units[cells] >= often
+        return blended, seen_often
