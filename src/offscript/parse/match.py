@@ -10,7 +10,7 @@ from typing import Any, Final
 from offscript.entries import WILDCARD, Match, Template
 from offscript.errors import ModelError
 from offscript.parse.lcs import WordIndex, glob_runs, least_common
-from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, own_runs, texts_of, words_of
+from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, own_runs, render, texts_of, words_of
 
 MAX_REMEMBERED: Final = 20_000
 """Skeletons whose answer is remembered, about 1 kB each; forgetting costs time only."""
@@ -75,7 +75,7 @@ class Templates:
         self._members = dict(members)
         self._tau = tau
         self._tokeniser = Tokeniser()
-        self._answers: dict[Tokens, _Answer] = {}
+        self._answers: dict[tuple[Tokens, tuple[bool, ...]], _Answer] = {}
         self._exact = {row.tokens: row.key for row in sorted(self._table.values(), key=lambda row: -row.key)}
         self._index = WordIndex()
         self._anchored: dict[str, list[int]] = {}
@@ -84,11 +84,12 @@ class Templates:
     def match(self, message: str, ids: tuple[str, ...] = ()) -> Match:
         """Give a message its key, and what stood at each `<*>`; unknown messages have a negative key."""
         surface, pieces = self._tokeniser.read(message, ids)
-        answer = self._answers.get(surface.tokens)
+        skeleton = surface.tokens, surface.spaces
+        answer = self._answers.get(skeleton)
         if answer is None:
             if len(self._answers) >= MAX_REMEMBERED:
                 self._answers.clear()
-            answer = self._answers[surface.tokens] = self._find(surface.tokens)
+            answer = self._answers[skeleton] = self._find(*skeleton)
         if answer.plain:
             values = tuple([value for value, _ in pieces if value])
         else:
@@ -149,7 +150,7 @@ class Templates:
                 # any message that fits holds all the template's words: its rarest is enough to find it by
                 self._anchored.setdefault(min(words, key=lambda word: (held[word], word)), []).append(row.key)
 
-    def _find(self, tokens: Tokens) -> _Answer:
+    def _find(self, tokens: Tokens, spaces: tuple[bool, ...]) -> _Answer:
         key = self._members.get(tokens) or self._exact.get(tokens) or self._fitting(tokens)
         if key is not None:
             row = self._table[key]
@@ -157,7 +158,7 @@ class Templates:
             runs = glob_runs(row.tokens, tokens, row.kinds) or glob_runs(row.tokens, tokens) or [(0, len(tokens))]
             return _answer(key, row.text, tokens, tuple(runs))
         nearest = self._index.best(words_of(tokens), 0.0)
-        return _answer(_hash(tokens), " ".join(tokens), tokens, own_runs(tokens), nearest and nearest[0])
+        return _answer(_hash(tokens), render(tokens, spaces), tokens, own_runs(tokens), nearest and nearest[0])
 
     def _fitting(self, tokens: Tokens) -> int | None:
         words = words_of(tokens)

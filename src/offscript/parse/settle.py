@@ -8,7 +8,7 @@ in disguise. A place is a variable when
 * a typed value stood there too (`user <*>` and `user root`), and two other words say it is the same statement;
 * it follows `=` directly, or stands alone in single quotes: that is how print statements mark what they fill in;
 * it follows a value and all its words are units (`4 KB`, `900 B`): the unit varies with the size;
-* its words look like names, not like language: dots, slashes, underscores or hyphens inside;
+* its words look like names, not like language: dots or slashes inside;
 * its vocabulary is open: several words, and a good share of them hardly ever comes again;
 * its vocabulary is larger than any set of states that a programmer writes out;
 * its words stood in other such places.
@@ -35,8 +35,9 @@ OPEN_WORDS: Final = 4
 RARE_COUNT: Final = 2
 """Lines up to which a word counts as hardly coming again."""
 
-RARE_SHARE: Final = 1 / 3
-"""Share of a vocabulary that must be rare for it to be open: names follow a long-tailed law, states recur."""
+RARE_SHARE: Final = 0.5
+"""Share of a vocabulary that must be rare for it to be open: half of the words of any text come once, while a set of
+states has a few rare ones, the failures, and those must keep their keys."""
 
 MANY_WORDS: Final = 25
 """Distinct words that are no set of states any more: the longest list of states or commands in code is shorter."""
@@ -47,7 +48,7 @@ NAME_SHARE: Final = 0.5
 MAX_PASSES: Final = 6
 """Rounds of joining: each settles one more variable place of a statement, and few have six without digits."""
 
-_NAME: Final = re.compile(r"[^\W_][./\\@-]+[^\W_]")
+_NAME: Final = re.compile(r"[^\W_][./\\@]+[^\W_]")
 _DELIMITERS: Final = frozenset("=:,;()[]{}<>\"'|`.")
 _OPENERS: Final = frozenset("([{<\"'")
 _ENDERS: Final = frozenset(".,:;>}\"'")
