@@ -154,7 +154,7 @@ class Header:
         """The header that `to_dict` described; ModelError when it is damaged."""
         try:
             return cls._from_dict(stored, DEEPEST)
-        except (KeyError, TypeError, ValueError, AttributeError, OffscriptError) as damage:
+        except (KeyError, TypeError, ValueError, AttributeError, re.error, OffscriptError) as damage:
             raise ModelError(f"the stored header is damaged ({damage})", remedy="fit the model again") from damage
 
     @classmethod
@@ -267,23 +267,25 @@ def _compile_user_pattern(pattern: str) -> Any:
         raise UsageError(f"the header pattern {pattern!r} is not valid ({what})", remedy=remedy) from None
 
 
-def header_from_options(time_format: str | None = None, pattern: str | None = None) -> Header:
+def header_from_options(time_format: str | None = None, pattern: str | None = None) -> Header | None:
     r"""The header that a user states: a re2 pattern with named groups, a strptime-like time format, or both (ours).
 
     The groups `time`, `level` and `message` are what they say, any other is an identifier; without `message` the rest
-    of the line is it. UsageError for a pattern or format that is not valid.
+    of the line is it. None, to detect it, when neither is given or the pattern is `auto`. UsageError for a pattern or
+    format that is not valid.
 
-    >>> header_from_options(pattern=r"^(?P<time>\S+) (?P<unit>\w+) ").split("12:00:01 pump started").named
+    >>> header = header_from_options(pattern=r"^(?P<time>\S+) (?P<unit>\w+) ")
+    >>> header.split("12:00:01 pump started").named
     (('unit', 'pump'),)
     """
     if time_format is not None:
         stamp(time_format)
-    if pattern is not None:
+    if pattern is not None and pattern != "auto":
         _compile_user_pattern(pattern)
         return Header("pattern", pattern=pattern, form=time_format or "")
     if time_format is None:
-        raise UsageError("no header was stated", remedy="give a time format, a pattern, or both")
-    return Header("columns", (Column("any"), Column("stamp", form=time_format)))
+        return None
+    return Header("columns", (Column("any"), Column("stamp", form=time_format), Column("level", step=1)))
 
 
 def detect_header(texts: Sequence[str], time_format: str | None = None) -> Header:

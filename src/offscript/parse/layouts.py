@@ -30,7 +30,11 @@ MOST_WORDS = 4
 _ANCHORS = ("stamp-again", "stream", "level", "letter", "tag", "place")
 _AFTER = ("stream", "level", "letter", "dash", "number", "tag", "place", "bracket")
 _TOKEN = re.compile(r"[^\s|]+")
-_DATE = re.compile(r"\d{4}[-./]\d\d[-./]\d\d|\d{10,19}")
+_DATE = re.compile(r"\d{4}[-./]\d\d[-./]\d\d|\d{10,19}|\d\d:\d\d:\d\d(?:[.,]\d+)?")
+# What any known format starts with: spares trying all of them at every word.
+_STAMP_START = re.compile(
+    r"[\[(<\"']?\s*(?:\d|[A-Z]\d{4}\s|(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
+)
 _LOGGER = re.compile(r"[A-Za-z_$][\w$]*(?:[./][\w$-]+)+,?$")
 
 
@@ -40,6 +44,8 @@ def find_columns(texts: Sequence[str], form: str | None = None) -> tuple[Column,
     >>> [c.shape for c in find_columns(["2026-11-21 10:00:00 INFO started", "2026-11-21 10:00:01 WARN stopped"])]
     ['stamp', 'level']
     """
+    if not texts:
+        return ()
     prefix = _find_stamp(texts, (form,) if form else FORMATS)
     if not prefix:
         return _without_stamp(texts)
@@ -85,9 +91,9 @@ def _stamps_in(text: str, forms: Sequence[str]) -> list[tuple[str, int]]:
     """(format, words before it) of each stamp near the start of a line; of one format the first only."""
     found: dict[str, int] = {}
     for skip, token in enumerate(_TOKEN.finditer(text)):
-        if skip >= MOST_COLUMNS - 2:
-            break
-        for form in forms:
+        if skip >= MOST_COLUMNS - 2 or (found and text[token.end() - 1] == ":"):
+            break  # behind `component[pid]:` comes the message, which may have a stamp of its own
+        for form in forms if len(forms) == 1 or _STAMP_START.match(text, token.start()) else ():
             if form not in found and (match := probe("stamp", form).match(text, token.start())):
                 a, f, b, z = match.group("a", "f", "b", "z")
                 if stamp(form).seconds(a, f, b, z, None) is not None:
@@ -179,7 +185,8 @@ class _Walk:
         return sum(1 for rest in self.rests if re.match(pattern, rest)) < LEAST_COVERAGE * self.total
 
     def _shape(self) -> tuple[str, str]:
-        for form in FORMATS:
+        may_be = sum(1 for rest in self.rests if _STAMP_START.match(rest)) >= REGULAR * self.total
+        for form in FORMATS if may_be else ():
             if self._fits("stamp", form, REGULAR):
                 return "stamp-again", form
         for shape in _AFTER:

@@ -111,7 +111,7 @@ class LineSplitter:
                 self._line(text.encode("ascii"), len(text), len(text) + 1, lines)
             elif text and not text.isspace():
                 masked = line_of(text, stems)
-                if masked is not text:  # nearly always the same object
+                if masked is not text and masked != text:
                     self.counts["masked"] += 1
                 lines.append(Line(masked, source, number, offset))
             else:
@@ -177,7 +177,7 @@ class LineSplitter:
             splitter._number, splitter._offset = int(state["number"]), int(state["offset"])
             splitter._held = bytearray(b64decode(state["held"], validate=True))
             splitter._dropped, splitter._ends_in_cr = int(state["dropped"]), bool(state["ends_in_cr"])
-            splitter._masker.pem = min(int(state["pem"]), Masker.LONGEST)
+            splitter._masker.pem = max(0, min(int(state["pem"]), Masker.STRANGERS))
         except (KeyError, TypeError, ValueError, AttributeError) as damage:
             raise StateError("the reading state is damaged", remedy="start reading this source anew") from damage
         return splitter

@@ -209,7 +209,8 @@ def _mask_urls(text: str) -> str:
 class Masker:
     """`mask` for lines that come one by one: also the body lines of a private key that spans lines (ours).
 
-    `pem` counts down the lines in which the end of an open key is still awaited; 0 outside a key. It is all the state.
+    `pem` is the number of lines without a piece of a key that may still come before an open key is given up; 0
+    outside a key. It is all the state.
 
     >>> masker = Masker()
     >>> [masker.line(t) for t in ("-----BEGIN PRIVATE KEY-----", "MIIEvQ==", "-----END PRIVATE KEY-----", "MIIEvQ==")]
@@ -218,10 +219,10 @@ class Masker:
 
     pem: int = 0
 
-    # The longest keys in use (16,384-bit RSA) fill about 200 lines of 64 characters: twice that. A line that holds no
-    # piece of a key counts for 25, so that a key whose end never comes disturbs at most 16 ordinary lines.
-    LONGEST = 400
-    STRANGER = 25
+    # Lines of others between two lines of a key: a few on a busy log. A key whose end never comes disturbs no more.
+    STRANGERS = 16
+    # The lines of a key are 64 or 76 characters long, but for the last; shorter words are likelier to be a log's own.
+    BODY = 40
 
     def line(self, text: str, stems: tuple[str, ...] = _STEMS) -> str:
         """The text with its credentials masked; `stems` are those of `stems_in` of a block that holds the line."""
@@ -236,7 +237,7 @@ class Masker:
         start = text.rfind("-----BEGIN")
         begin = _PEM_BEGIN.search(text, start) if start >= 0 else None
         if begin and _PEM_END.search(text, begin.end()) is None:
-            self.pem = self.LONGEST
+            self.pem = self.STRANGERS
 
     def _inside(self, text: str) -> str:
         if end := _PEM_END.search(text):
@@ -244,7 +245,8 @@ class Masker:
             self._look_for_begin(text[end.end() :])
             return _mask_last_word(text[: end.start()]) + mask(text[end.start() :])
         masked = _mask_last_word(mask(text))
-        self.pem = max(0, self.pem - (1 if masked.endswith(MASKED) else self.STRANGER))
+        is_body = masked.endswith(MASKED) and len(text) - len(masked) + len(MASKED) >= self.BODY
+        self.pem = self.STRANGERS if is_body else self.pem - 1
         return masked
 
 

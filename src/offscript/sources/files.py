@@ -40,7 +40,7 @@ class Report:
     counts: Counter[str] = field(default_factory=Counter)
     skipped: dict[str, str] = field(default_factory=dict)
 
-    def notes(self) -> list[str]:
+    def findings(self) -> list[str]:
         """One line for each thing a person should know; none when all was plain."""
         said = {
             "cut": "lines were longer than the cap and cut",
@@ -48,8 +48,8 @@ class Report:
             "nul": "lines held NUL bytes, shown as U+FFFD",
             "masked": "lines held credentials, masked",
         }
-        notes = [f"{self.counts[reason]:,} {text}" for reason, text in said.items() if self.counts[reason]]
-        return notes + [f"passed over {file}: {why}" for file, why in sorted(self.skipped.items())]
+        found = [f"{self.counts[reason]:,} {text}" for reason, text in said.items() if self.counts[reason]]
+        return found + [f"passed over {file}: {why}" for file, why in sorted(self.skipped.items())]
 
 
 class Reading(Iterator[Line]):
