@@ -19,8 +19,8 @@ from offscript.errors import InputError
 
 # A chunk of output: large enough that a Python call per chunk costs nothing, small beside any memory.
 PIECE = 1 << 18
-# zstd has no bound on the output of one call: at most 128 KiB for 4 bytes, so 32 MiB for this much input.
-_ZSTD_INPUT = 1 << 10
+# zstd has no bound on the output of one call: at most 128 KiB for 4 bytes, so 8 MiB for this much input.
+_ZSTD_INPUT = 1 << 8
 # The preset with the largest dictionary (xz -9) needs 65 MiB; windows of `zstd --long` are 128 MiB.
 _MEMORY = 128 << 20
 # Rates are meaningless at first: so much may always be unpacked.
@@ -99,11 +99,18 @@ class _Zst:
         return self._inner.unused_data + self._rest
 
     def pieces(self, data: bytes) -> Iterator[bytes]:
+        ready: list[bytes] = []
+        size = 0
         for at in range(0, len(data), _ZSTD_INPUT):
-            yield self._inner.decompress(data[at : at + _ZSTD_INPUT])
+            ready.append(self._inner.decompress(data[at : at + _ZSTD_INPUT]))
+            size += len(ready[-1])
+            if size >= PIECE:
+                yield b"".join(ready)
+                ready, size = [], 0
             if self._inner.eof:
                 self._rest = data[at + _ZSTD_INPUT :]
-                return
+                break
+        yield b"".join(ready)
 
 
 _OPEN: dict[str, Callable[[], _Decompressor]] = {
@@ -195,9 +202,9 @@ def _unpacked(codec: str, head: bytes, chunks: Iterator[bytes], counts: Unpacked
                 raise _damaged(codec, "goes on with something else after its end", counts)
             inner, data = _OPEN[codec](), rest
         elif not data:
-            raise _damaged(codec, "ends before its end", counts)
+            raise _damaged(codec, "ends too early", counts)
 
 
 def _damaged(codec: str, what: str, counts: Unpacked) -> InputError:
-    return InputError(f"this {codec} archive {what} at byte {counts.taken}, line contents before it were read",
+    return InputError(f"this {codec} archive {what} (at byte {counts.taken}; what came before was read)",
                       where=counts.source, remedy="copy the file again, or cut it there")  # fmt: skip
