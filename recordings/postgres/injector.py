@@ -154,8 +154,8 @@ class Injector:
         self._tools.ops.run("DROP INDEX events_customer")
         gone = time.time()
         time.sleep(self._rng.uniform(4.0, 5.0))
+        self._tools.ops.run("CREATE INDEX CONCURRENTLY events_customer ON events (customer_id, product_id)")
         until = time.time()
-        self._tools.ops.run("CREATE INDEX events_customer ON events (customer_id, product_id)")
         rows = self._desk.journal.between("browse.history", gone, until)
         slow = {(row.application, row.pid) for row in rows if row.end - row.begin > 0.3}
         if slow:
