@@ -41,7 +41,7 @@ def test_the_cap_costs_and_the_promise_says_so() -> None:
     assert threshold == 9.0
     assert share == 6 / 101
     line = Promise(share, 0.01, 100, 0, 5, "session").describe()
-    assert line.startswith("about 5.9% of normal sessions flagged")
+    assert line.startswith("about 5.94% of normal sessions flagged")
     assert "\n" not in line
 
 

@@ -79,6 +79,20 @@ def test_without_end_cut_sessions_are_lost() -> None:
     assert END not in [symbol for symbol, _ in without.expected([START] * 4, k=16)]
 
 
+def test_progress_of_all_networks_is_told_as_one() -> None:
+    """Networks train side by side, yet progress only grows and ends at its full count; what it raises ends the fit."""
+    calls: list[tuple[int, int]] = []
+    KeyModel.fit(NORMAL, SMALL, progress=lambda step, of, *_: calls.append((step, of)))
+    assert calls == sorted(calls)
+    assert calls[-1] == (600, 600)
+
+    def stop(*_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        KeyModel.fit(NORMAL, SMALL, progress=stop)
+
+
 def test_expected_names_the_likeliest(model: KeyModel) -> None:
     """Candidates come with their symbols and probabilities, the likeliest first."""
     best = model.expected([START] * 4, k=2)

@@ -160,10 +160,10 @@ def test_damaged_weights_are_refused(name: str, damage: Any) -> None:
 
 PROBE = """
 import sys, numpy as np
-from offscript.models import lstm
+from offscript.models.compiled import keep_compiled
 from offscript.models.keys import KeyModel
 assert "jax" not in sys.modules and "optax" not in sys.modules
-lstm._keep_compiled()
+keep_compiled()
 import jax
 print(jax.config.jax_compilation_cache_dir)
 """

@@ -114,7 +114,7 @@ class Promise:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g}%"
+    return f"{100 * share:.3g}%"
 
 
 def threshold_for(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,26 +76,59 @@ def train_ensemble(
     """
     folds = pairs.units.shape[1]
     capacity = capacity_for(symbols)
-    networks, curves, seen = [], [], np.zeros((folds, capacity), bool)
-    for fold in range(folds):
+    told = _Told(progress, folds)
+
+    def one(fold: int) -> tuple[Network, Curve]:
         units = pairs.without(fold if folds > 1 else None)
         kept = units > 0
-        seen[fold, pairs.targets[kept]] = True
-        network, curve = train(
+        seen = np.zeros(capacity, bool)
+        seen[pairs.targets[kept]] = True
+        weights = (units[kept].astype(np.float64) ** config.count_power).astype(np.float32)
+        return train(
             pairs.histories[kept],
             pairs.targets[kept],
-            (units[kept].astype(np.float64) ** config.count_power).astype(np.float32),
-            seen[fold].copy(),
+            weights,
+            seen,
             config,
             seed=config.seed * 1000 + fold,
-            progress=_part(progress, fold, folds),
+            progress=told.about(fold),
         )
-        networks.append(network)
-        curves.append(curve)
-    return Ensemble(tuple(networks), seen), tuple(curves)
+
+    # a step is too small to fill two cores; two networks fill them, and neither changes a bit of the other
+    with ThreadPoolExecutor(max_workers=min(folds, os.cpu_count() or 1)) as pool:
+        jobs = [pool.submit(one, fold) for fold in range(folds)]
+        try:
+            found = [job.result() for job in jobs]
+        except BaseException:
+            told.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+    networks = tuple(network for network, _ in found)
+    return Ensemble(networks, np.stack([network.targets for network in networks])), tuple(curve for _, curve in found)
 
 
-def _part(progress: Progress | None, fold: int, folds: int) -> Callable[[int, int, float, float], None] | None:
-    if progress is None:
-        return None
-    return lambda step, of, loss, floor: progress(fold * of + step, folds * of, loss, floor)
+class _Told:
+    """Progress of networks trained side by side, told as that of one: calls come one at a time, and never go back."""
+
+    def __init__(self, progress: Progress | None, folds: int) -> None:
+        self._progress = progress
+        self._steps = [0] * folds
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Make every network under way end at its next report."""
+        self._stopped = True
+
+    def about(self, fold: int) -> Progress:
+        """The progress of one network."""
+
+        def report(step: int, of: int, loss: float, floor: float) -> None:
+            if self._stopped:
+                raise InterruptedError("another network of this training failed, or the user stopped it")
+            with self._lock:
+                self._steps[fold] = step
+                if self._progress:
+                    self._progress(sum(self._steps), of * len(self._steps), loss, floor)
+
+        return report

@@ -6,12 +6,11 @@ Both halves compute the same function. Scoring needs numpy alone; JAX is importe
 from __future__ import annotations
 
 import math
-import os
-import stat
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,10 +19,14 @@ import numpy.typing as npt
 from offscript.config import Config
 from offscript.entries import UNKNOWN
 from offscript.errors import ModelError
+from offscript.models.compiled import keep_compiled
 from offscript.models.pairs import floor_of
 
 ROWS = 64
 """Rows of every forward pass, padded if need be: BLAS rounds differently for different batch sizes (ours)."""
+
+THREADED_PRODUCT = 1 << 18
+"""Multiplications in one product above which OpenBLAS uses threads (its SMP_THRESHOLD_MIN x 4)."""
 
 STEPS_PER_CALL = 25
 """Optimiser steps in one compiled call: long enough to hide the call, short enough for a lively progress bar."""
@@ -34,6 +37,8 @@ thousands of examples, few enough that nine rows in ten teach the true histories
 
 EARLY_STOP = 0.005
 """Nats above its floor at which the loss has nothing left to teach: half a hundredth of a key's probability (ours)."""
+
+_FIRST_CALL = threading.Lock()
 
 Array: TypeAlias = npt.NDArray[np.float32]
 Symbols: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -85,27 +90,26 @@ class Network:
         count = len(histories)
         out = np.empty((count, len(self.targets)), np.float32)
         block = np.zeros((ROWS, histories.shape[1]), np.intp)
+        recurrent, leave = [_in_strips(weights) for weights in self.recurrent], _in_strips(self.exit)
         for start in range(0, count, ROWS):
             rows = histories[start : start + ROWS]
             block[: len(rows)] = rows
             block[len(rows) :] = 0
-            out[start : start + ROWS] = self._forward(block)[: len(rows)]
+            out[start : start + ROWS] = self._forward(block, recurrent, leave)[: len(rows)]
         return out
 
-    def _forward(self, block: npt.NDArray[np.intp]) -> Array:
+    def _forward(self, block: npt.NDArray[np.intp], recurrent: list[Array], leave: Array) -> Array:
         units = len(self.exit)
-        hidden = [np.zeros((ROWS, units), np.float32) for _ in self.recurrent]
-        cell = [np.zeros((ROWS, units), np.float32) for _ in self.recurrent]
+        hidden = [np.zeros((ROWS, units), np.float32) for _ in recurrent]
+        cell = [np.zeros((ROWS, units), np.float32) for _ in recurrent]
         for position in range(block.shape[1]):
-            below = None
-            for layer, weights in enumerate(self.recurrent):
-                if below is None:
-                    gates = self.entry[block[:, position]] + hidden[layer] @ weights
-                else:
-                    gates = np.concatenate((below, hidden[layer]), axis=1) @ weights
-                hidden[layer], cell[layer] = _cell(gates + self.bias[layer], cell[layer])
-                below = hidden[layer]
-        logits = np.where(self.targets, hidden[-1] @ self.exit + self.exit_bias, np.float32(-np.inf))
+            for layer, weights in enumerate(recurrent):
+                state = hidden[layer] if layer == 0 else np.concatenate((hidden[layer - 1], hidden[layer]), axis=1)
+                gates = _product(state, weights) + self.bias[layer]
+                if layer == 0:
+                    gates += self.entry[block[:, position]]
+                hidden[layer], cell[layer] = _cell(gates, cell[layer])
+        logits = np.where(self.targets, _product(hidden[-1], leave) + self.exit_bias, np.float32(-np.inf))
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
@@ -139,6 +143,24 @@ class Network:
             weight("exit_bias", capacity),
             mask != 0,
         )
+
+
+def _in_strips(weights: Array) -> Array:
+    """A matrix (m, n) as strips of columns (s, m, n / s), for `_product`.
+
+    Above 2^18 multiplications OpenBLAS wakes its threads, which for products this small take forty times the work
+    they share; and how they share it is not the same on every machine. Strips stay below.
+    """
+    rows, columns = weights.shape
+    width = columns
+    while width % 2 == 0 and ROWS * rows * width > THREADED_PRODUCT:
+        width //= 2
+    return np.ascontiguousarray(weights.reshape(rows, columns // width, width).transpose(1, 0, 2))
+
+
+def _product(state: Array, strips: Array) -> Array:
+    """The product of (ROWS, m) with a matrix in strips: (ROWS, n)."""
+    return np.asarray(np.matmul(state, strips), np.float32).transpose(1, 0, 2).reshape(len(state), -1)
 
 
 def _cell(gates: Array, cell: Array) -> tuple[Array, Array]:
@@ -214,13 +236,15 @@ def train(
     rates = _schedule(steps, config.learning_rate)
     data = _padded(histories, targets, weights)
     draw = _Batches(random, len(targets), batch)
-    _keep_compiled()
+    keep_compiled()
     run, state = _compiled(), _initial_state(start)
     points: list[tuple[int, float]] = []
     for done in range(0, steps, STEPS_PER_CALL):
         rows = draw.rows(STEPS_PER_CALL)
         hidden_keys = _unknown_mask(random, rows.shape, histories.shape[1])
-        state, losses = run(state, data, rows, hidden_keys, rates[done : done + STEPS_PER_CALL], allowed)
+        # networks trained side by side share one compilation: the first call of each waits for it
+        with _FIRST_CALL if done == 0 else nullcontext():
+            state, losses = run(state, data, rows, hidden_keys, rates[done : done + STEPS_PER_CALL], allowed)
         points.append((done + STEPS_PER_CALL, float(np.mean(losses))))
         ended = points[-1][1] <= floor + EARLY_STOP
         if progress:
@@ -365,27 +389,3 @@ def _compiled() -> Any:
         return jax.lax.scan(step, state, (rows, hidden, rates))
 
     return jax.jit(call)
-
-
-def _keep_compiled() -> None:
-    """Let JAX remember compiled training loops in a folder that only the user can write, if there can be one.
-
-    A folder of someone else could carry foreign code, and a read-only home must not stop a fit: then the
-    compilation is kept in memory only. A cache that the user has set up stays as it is.
-    """
-    import jax  # noqa: PLC0415
-
-    settings: Any = jax.config  # its settings are not typed
-    if settings.jax_compilation_cache_dir or not hasattr(os, "getuid"):
-        return
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        folder = (Path(home) if home else Path.home() / ".cache") / "offscript" / "jax"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except (OSError, RuntimeError):
-        return
-    private = stat.S_IMODE(found.st_mode) == 0o700 and found.st_uid == os.getuid()
-    if private and os.access(folder, os.W_OK):
-        settings.update("jax_compilation_cache_dir", str(folder))
-        settings.update("jax_persistent_cache_min_compile_time_secs", 0.2)
