@@ -9,9 +9,10 @@ from typing import Any
 
 from offscript.parse.times import stamp
 
+# The commonest first: alternatives are tried in this order, and a boundary behind them tells INFO from INFORMATION.
 _LEVELS = (
-    "TRACE|DEBUG|DBG|VERBOSE|FINEST|FINER|FINE|CONFIG|INFORMATION|INFO|INF|NOTICE|WARNING|WARN|WRN|ERROR|ERR|"
-    "SEVERE|FAILURE|CRITICAL|CRIT|ALERT|EMERGENCY|EMERG|PANIC|FATAL|FTL|AUDIT|LOG"
+    "INFO|WARN|ERROR|DEBUG|WARNING|NOTICE|LOG|TRACE|FATAL|CRITICAL|DBG|VERBOSE|FINEST|FINER|FINE|CONFIG|INFORMATION|INF|"
+    "WRN|ERR|SEVERE|FAILURE|CRIT|ALERT|EMERGENCY|EMERG|PANIC|FTL|AUDIT"
 )
 _LETTERS = {"V": "VERBOSE", "T": "TRACE", "D": "DEBUG", "I": "INFO", "N": "NOTICE", "W": "WARN", "E": "ERROR",
             "C": "CRITICAL", "F": "FATAL"}  # fmt: skip
@@ -29,7 +30,7 @@ SHAPES = {
     "level": rf"{_OPEN}(?:[\w.-]{{1,40}}:)?(?P<level>(?i:{_LEVELS})){_CLOSE}[:,]?",
     "letter": rf"{_OPEN}(?P<level>[{''.join(_LETTERS)}]){_CLOSE}:?",
     "number": rf"[\[(<#]?({{}}-?\d{{1,20}}){_CLOSE}[,:]?",
-    "bracket": r"\[\s*({}(?:[^\[\]]|\[[^\[\]]{0,256}\]){0,512})\][,:]?",
+    "bracket": r"\[\s*({}[^\[\]]{0,512}(?:\[[^\[\]]{0,256}\][^\[\]]{0,256}){0,4})\][,:]?",
     "logger": r"({}[A-Za-z_$][\w$./@-]{0,256}),?",
     "tag": rf"({{}}{_TAG}{{more}})(?:\[(?P<pid>\d{{1,10}})\])?(?:\s\([^()]{{0,256}}\))?:(?=\s|$|(?<=\]:))",
     "place": r"({}[\w./$-]{1,256}:\d{1,7})\]",
@@ -116,6 +117,7 @@ def _end(column: Column) -> str:
     return "" if column.shape == "tag" or column.shape in _GLUED else _BOUNDARY
 
 
+@lru_cache(maxsize=256)
 def level_name(found: str) -> str:
     """The level as one word in capitals; single letters and syslog priorities are spelt out.
 

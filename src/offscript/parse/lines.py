@@ -102,23 +102,27 @@ class LineSplitter:
             for raw in block.split(b"\n"):
                 self._line(raw, len(raw) - raw.endswith(b"\r"), len(raw) + 1, lines)
             return
-        source, number, offset, line_of = self.source, self._number, self._offset, self._masker.line
-        whole = block.decode("ascii")
-        stems = stems_in(whole)
-        for text in whole.split("\n"):
+        source, number, offset, masker = self.source, self._number, self._offset, self._masker
+        start, suspects = 0, iter([*stems_in(block), len(block)])
+        suspect = next(suspects)
+        for text in block.decode("ascii").split("\n"):
+            end = start + len(text)
             if len(text) > longest:
-                self._number, self._offset = number, offset
+                self._number, self._offset = number, offset + start
                 self._line(text.encode("ascii"), len(text), len(text) + 1, lines)
             elif text and not text.isspace():
-                masked = line_of(text, stems)
-                if masked is not text and masked != text:
-                    self.counts["masked"] += 1
-                lines.append(Line(masked, source, number, offset))
+                if suspect < end or masker.pem:
+                    masked = masker.line(text)
+                    self.counts["masked"] += masked != text
+                    text = masked
+                lines.append(Line(text, source, number, offset + start))
             else:
                 self.counts["blank"] += 1
+            while suspect < end:
+                suspect = next(suspects)
             number += 1
-            offset += len(text) + 1
-        self._number, self._offset = number, offset
+            start = end + 1
+        self._number, self._offset = number, offset + start
 
     def _line(self, raw: bytes, length: int, size: int, lines: list[Line]) -> None:
         """One line of `length` bytes, of which `raw` holds at least those up to the cap and the next."""

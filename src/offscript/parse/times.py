@@ -47,6 +47,7 @@ _DIRECTIVES = {
     "u": r"\s*\d{1,9}",
     "L": r"[A-Z]",
 }
+_TWO_DIGITS = {f"{n:02}": n for n in range(60)}
 # Without a separator beside them the numbers have their full width.
 _FULL_WIDTH = {"m": r"1[0-2]|0[1-9]", "d": r"3[01]|[12]\d|0[1-9]", "H": r"2[0-3]|[01]\d", "M": r"[0-5]\d",
                "S": r"60|[0-5]\d"}  # fmt: skip
@@ -93,7 +94,11 @@ class Stamp:
         self.bare = _assemble(head, tail, groups=False)
         self.pattern = _assemble(head, tail, groups=True)
         self._whole = re.compile(rf"\s*{self.pattern}\s*$")
-        self.base = lru_cache(maxsize=1024)(self._base)
+        # Lines that follow each other share the second, or at least the day.
+        self._moment = lru_cache(maxsize=1024)(self._add_clock)
+        self._base = lru_cache(maxsize=1024)(self._parse)
+        self._packed_clock = head.endswith("%H%M%S")
+        self._has_clock = self._packed_clock or head.endswith("%H:%M:%S")
 
     def read(self, text: str, near: float | None = None) -> float | None:
         """Seconds since 1970 of a stamp that is the whole text; None when it is none."""
@@ -109,7 +114,7 @@ class Stamp:
         `near` is the last time of the same source: a stamp without a year (or day) is put where it moves time
         forwards from there, or back by at most a quarter of a year (of a day).
         """
-        base: float | None = self.base(a, b, z)
+        base: float | None = self._moment(a, b, z)
         if base is None:
             return None
         if near is not None and self.repeats is not None:
@@ -117,7 +122,18 @@ class Stamp:
         # Whole microseconds first: the nearest double of the exact time, whatever the number of digits.
         return (base * 1_000_000 + int(f[1:7].ljust(6, "0"))) / 1_000_000 if f else float(base)
 
-    def _base(self, a: str, b: str, z: str | None) -> float | None:
+    def _add_clock(self, a: str, b: str, z: str | None) -> float | None:
+        """The stamp without its fraction: the parsed date is remembered, the clock is added up anew."""
+        if not self._has_clock:
+            return self._parse(a, b, z)
+        cut, minute = (-6, -4) if self._packed_clock else (-8, -5)
+        hours, minutes, seconds = _TWO_DIGITS.get(a[cut : cut + 2]), _TWO_DIGITS.get(a[minute : minute + 2]), a[-2:]
+        if hours is None or minutes is None or seconds not in _TWO_DIGITS:
+            return self._parse(a, b, z)  # digits left out, or a leap second
+        midnight: float | None = self._base(a[:cut] + ("000000" if self._packed_clock else "00:00:00"), b, z)
+        return None if midnight is None else midnight + hours * 3600 + minutes * 60 + _TWO_DIGITS[seconds]
+
+    def _parse(self, a: str, b: str, z: str | None) -> float | None:
         match = self._detail.fullmatch(a + b)
         if match is None:
             return None
