@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from offscript import Line, Model, ModelError, UsageError, Verdict, detect
+from offscript import Detector, Line, Model, ModelError, UsageError, Verdict, detect
 from offscript.journal import Journal
 from offscript.testing import lines_of, service_log
 
@@ -66,7 +66,8 @@ def test_a_damaged_journal_is_told(tmp_path: Path) -> None:
 
 def test_hostile_source_names_are_only_text(service_model: Model, tmp_path: Path) -> None:
     """A source named like SQL is stored as it is."""
-    found = list(detect(service_model, [Line("'); DROP TABLE verdicts; --", "'); DROP TABLE verdicts; --")]))
+    found = Detector(service_model).push(Line("'); DROP TABLE verdicts; --", "'); DROP TABLE verdicts; --"))
+    assert found
     journal = Journal(tmp_path / "journal.sqlite")
     journal.record(found, lineage="l", version=1)
     assert len(journal) == len(found)

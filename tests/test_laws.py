@@ -168,7 +168,8 @@ def test_jax_is_not_loaded_where_nothing_is_trained(service_model: Model, tmp_pa
         "import sys; sys.argv[0] = 'offscript'\n"
         "from offscript.cli import main\n"
         "try:\n    main()\n"
-        "finally:\n    print(sorted({m.split('.')[0] for m in sys.modules} & {'jax', 'jaxlib', 'optax'}), file=sys.stderr)"
+        "finally:\n    rooms = {name.split('.')[0] for name in sys.modules}\n"
+        "    print(sorted(rooms & {'jax', 'jaxlib', 'optax'}), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, verb, *map(str, arguments)], capture_output=True, text=True, check=False
@@ -192,7 +193,8 @@ def test_a_detector_resumes_after_any_line(service_model: Model, today: list[Lin
 @given(cuts=st.lists(st.integers(1, 900), max_size=6))
 def test_changes_add_up_to_the_state(service_model: Model, today: list[Line], cuts: list[int]) -> None:
     """Promise 9: the rows of `changes()`, applied one after another, are the whole state."""
-    detector, rows, borders = Detector(service_model), {}, sorted({0, *cuts, len(today)})
+    rows: dict[str, object] = {}
+    detector, borders = Detector(service_model), sorted({0, *cuts, len(today)})
     for begin, end in itertools.pairwise(borders):
         detector.push_block(today[begin:end])
         rows |= json.loads(json.dumps(detector.changes()))

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import naive
+from tests.strategies import FEW, logs, messages
 
-import naive
 from offscript.errors import ModelError
 from offscript.parse.match import FrozenTemplate, Templates
 from offscript.parse.spell import Spell
 from offscript.parse.tokens import skeleton
-from strategies import FEW, logs, messages
 
 
 def learnt(log: list[str]) -> Templates:

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import naive
+from tests.strategies import FEW, logs, messages, word_lists
 
-import naive
 from offscript.entries import WILDCARD
 from offscript.parse.lcs import WordIndex, common_tokens, glob_runs, is_subsequence, lcs_length, lcs_pairs, merged
 from offscript.parse.spell import KeyEvent, Spell
 from offscript.parse.tokens import skeleton, words_of
-from strategies import FEW, logs, messages, word_lists
 
 TAUS = st.sampled_from([0.3, 0.5, 0.75, 1.0])
 KINDS = st.sampled_from(["v", "w", "v?", "w?"])

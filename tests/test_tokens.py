@@ -8,10 +8,10 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategies import FEW, messages
 
 from offscript.entries import WILDCARD
 from offscript.parse.tokens import MAX_CACHED, MAX_TOKENS, Tokeniser, render, skeleton, texts_of
-from strategies import FEW, messages
 
 
 def text(message: str, *ids: str) -> str:

@@ -22,7 +22,8 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
     id TEXT PRIMARY KEY, lineage TEXT NOT NULL, version INTEGER NOT NULL, reason TEXT NOT NULL,
     score REAL NOT NULL,
-    time REAL, source TEXT NOT NULL, line INTEGER NOT NULL, position INTEGER NOT NULL, session TEXT, record TEXT NOT NULL
+    time REAL, source TEXT NOT NULL, line INTEGER NOT NULL, position INTEGER NOT NULL, session TEXT,
+    record TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS feedback (
     number INTEGER PRIMARY KEY, verdict TEXT NOT NULL, normal INTEGER NOT NULL, author TEXT, time TEXT, note TEXT

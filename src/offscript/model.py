@@ -181,8 +181,8 @@ def _decode(home: Path, body: Mapping[str, Any], weights: bytes) -> Model:
             facts=dict(body["facts"]),
         )
     except (ModelError, SafetensorError, ValidationError, KeyError, TypeError, ValueError, OffscriptError) as error:
-        first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ModelError(f"is damaged ({first})", where=where, remedy=REFIT) from error
+        what = error.what if isinstance(error, OffscriptError) else f"{type(error).__name__} {error}"
+        raise ModelError(f"is damaged ({what.splitlines()[0][:200]})", where=where, remedy=REFIT) from error
 
 
 def _config(stored: Mapping[str, Any]) -> Config:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +16,6 @@ from offscript.entries import Verdict
 from offscript.journal import record_of
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # controls, bidirectional overrides, zero-width, lone surrogates
 
 
 def plain(text: str, limit: int | None = None) -> str:
@@ -30,7 +28,7 @@ def plain(text: str, limit: int | None = None) -> str:
         text = text[: limit - 1] + "…"
     if text.isprintable():
         return text
-    return "".join(_spelt(c) if unicodedata.category(c) in _HIDDEN_CATEGORIES else c for c in text)
+    return "".join(c if c.isprintable() else _spelt(c) for c in text)
 
 
 def _spelt(character: str) -> str:

@@ -33,13 +33,17 @@ and the last line of a session that was cut stands before the cut."""
 
 @dataclass(frozen=True)
 class Fault:
-    """One injected fault: its kind, what it shows as, its span (seconds since 1970) and the sessions it hit."""
+    """One injected fault: its kind, what it shows as, its span (seconds since 1970) and the sessions it hit.
+
+    A `collateral` one is not counted: the sessions that a fault hit in passing, such as those behind its locks.
+    """
 
     kind: str
     shows_as: str
     start: float
     end: float
     sessions: frozenset[str]
+    collateral: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class Demo:
 
 
 def read_faults(path: Path) -> list[Fault]:
-    """Read the injector's labels, collateral ones left in (they are faults too; ours).
+    """Read the injector's labels, collateral ones too (ours).
 
     Raises InputError for a file that is not such labels.
     """
@@ -96,7 +100,7 @@ def read_faults(path: Path) -> list[Fault]:
 def _fault(record: dict[str, Any]) -> Fault:
     start, end = (datetime.fromisoformat(record[name]).timestamp() for name in ("injected_at", "until"))
     names = frozenset(record["sessions"]) | frozenset(record.get("application", ()))
-    return Fault(record["kind"], record["shows_as"], start, end, names)
+    return Fault(record["kind"], record["shows_as"], start, end, names, bool(record.get("collateral")))
 
 
 def run_demo(
@@ -118,7 +122,7 @@ def run_demo(
         faults = read_faults(folder / "labels.json")
     return Demo(
         model=model,
-        judged=[Judged(fault, within(fault, verdicts)) for fault in faults],
+        judged=[Judged(fault, within(fault, verdicts)) for fault in faults if not fault.collateral],
         sessions_heldout=heldout.counts["sessions"],
         false_alarms=_first_reasons(normal_verdicts),
         false_alarms_new_event=len({_unit(v) for v in normal_verdicts if v.reason is Reason.NEW_KEY}),

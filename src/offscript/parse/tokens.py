@@ -70,7 +70,7 @@ _SURE: Final = rf"(?![ADFJMNOSTW][acehopru][bcdegilnprtuvy])[A-Fa-f]*+[G-Zg-z][A
 _PART: Final = re.compile(rf"({_VALUE})|((?:{_SURE})++|{_IN}++{_END}|\.++|[{_DELIMITERS}])")
 _PIECE: Final = re.compile(rf"(?:{_IN}|(?<=[A-Za-z])'(?=[A-Za-z]))+|\.+|[^\x00-\x20]")
 _WORD: Final = re.compile(r"[A-Za-z\x80-\U0010ffff]")
-_PLAIN_ID: Final = re.compile(rf"[^{_DELIMITERS}.]*[0-9][^{_DELIMITERS}.]*")
+_PLAIN_ID: Final = re.compile(rf"(?=[^0-9]*[0-9])[^{_DELIMITERS}.]{_IN}*")
 
 Tokens = tuple[str, ...]
 Span = tuple[int, int, int, int]
