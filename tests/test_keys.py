@@ -219,7 +219,7 @@ def test_long_logs_are_cut_to_what_is_kept() -> None:
         ("capacity", 1 << 40),
         ("networks", 4),
         ("threshold", float("nan")),
-        ("floor", 2.0),
+        ("rare", 2.0),
         ("rule", "eval"),
         ("promise", {}),
         ("curves", 3),

@@ -79,7 +79,7 @@ class Config(BaseSettings):
         "calibrated on it: five leave each 80% to learn from.",
     )
     training_steps: int = Field(
-        1_200,
+        1_600,
         ge=1,
         description="Optimiser steps of each network (rounded up to 25): HDFS is within a fifth of a nat of its floor, "
         "and more steps memorise rare pairs.",
@@ -105,12 +105,12 @@ class Config(BaseSettings):
         description="Sightings of a history that weigh as much as the network: of 1 to 100, where held-out normal "
         "sessions are predicted well both as they are and with each kind of pair alike.",
     )
-    floor_probability: float | None = Field(
+    rare_probability: float | None = Field(
         None,
         gt=0,
         lt=0.1,
-        description="Probabilities below this are all the same, and always flagged; None: the share "
-        "of false alarms allowed, divided by the entries of a session.",
+        description="Keys less probable than this are flagged even where calibration has to stretch the share asked "
+        "by half; None: that share, divided by the entries of a session.",
     )
     max_training_entries: int = Field(
         5_000_000,

@@ -20,41 +20,49 @@ LOWEST_THRESHOLD = math.log(2)
 """A key with even odds or better is always on script, however regular the training log was."""
 
 
+OVERDRAFT = 1.5
+"""A key rarer than `Rule.rare` is flagged even if that takes up to so many times the share asked: without it, a few
+odd normal sessions would excuse what never happens; with more, the share asked would mean nothing."""
+
+FLOOR_BELOW_RARE = 0.01
+"""Room below `Rule.rare` for the threshold of a log whose sessions are odder than its networks believe."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How probabilities become scores: "likelihood" takes -log p / threshold, "top-g" takes rank / (g + 1).
 
-    Probabilities at or below `floor` are all the same. `candidates` is g. CCS 2017 section 3.1 has top-g; likelihood
-    and the floor are ours.
+    A probability at or below `rare` is one that a normal session does not meet, `candidates` is g. Probabilities
+    below `floor`, a hundredth of `rare`, are all the same. CCS 2017 section 3.1 has top-g; likelihood is ours.
 
     >>> import numpy as np
-    >>> Rule("top-g", floor=0.01, candidates=2).raw(np.array([[0.7, 0.2, 0.05, 0.04, 0.005, 0.005]])).round(2).tolist()
+    >>> Rule("top-g", rare=0.01, candidates=2).raw(np.array([[0.7, 0.2, 0.05, 0.04, 0.005, 0.005]])).round(2).tolist()
     [[0.33, 0.67, 1.0, 1.33, 2.0, 2.0]]
     """
 
     name: str
-    floor: float
+    rare: float
     candidates: int
     threshold: float = 1.0
 
     @property
-    def highest(self) -> float:
-        """The highest raw score of the likelihood rule: that of the floor."""
-        return -math.log(self.floor)
+    def floor(self) -> float:
+        """The least probability told apart: lower ones are what networks say of keys they never met, and chance."""
+        return self.rare * FLOOR_BELOW_RARE
 
     def raw(self, probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
         """Scores before division by the threshold: (n, capacity) -> (n, capacity).
 
-        Equal candidates share the worst rank of them, and floored ones rank behind g whatever their number: what is
+        Equal candidates share the worst rank of them, and rare ones rank behind g whatever their number: what is
         never expected is no candidate, so the order of near-zero candidates, an accident of the seed, decides nothing.
         """
-        floored = np.maximum(probabilities.astype(np.float64), self.floor)
         if self.name == "likelihood":
-            return np.asarray(-np.log(floored))
+            return np.asarray(-np.log(np.maximum(probabilities.astype(np.float64), self.floor)))
+        floored = np.maximum(probabilities.astype(np.float64), self.rare)
         rank = np.empty_like(floored)
         for row, values in enumerate(floored):
             rank[row] = len(values) - np.searchsorted(np.sort(values), values, side="left")
-        rank[floored <= self.floor] = np.maximum(rank[floored <= self.floor], self.candidates + 1)
+        rank[floored <= self.rare] = np.maximum(rank[floored <= self.rare], self.candidates + 1)
         return rank / (self.candidates + 1)
 
 
@@ -118,30 +126,36 @@ def _percent(share: float) -> str:
 
 
 def threshold_for(
-    scores: npt.NDArray[np.floating[Any]], share: float, *, highest: float, lowest: float = LOWEST_THRESHOLD
+    scores: npt.NDArray[np.floating[Any]], share: float, *, rare: float, highest: float
 ) -> tuple[float, float]:
     """The threshold that flags at most `share` of the units that `scores` (n,) stand for, and the share promised.
 
     With n scores, the (k+1)-th highest is passed by a new unit with probability at most (k+1)/(n+1) when all are
     exchangeable; k is the largest that keeps this within `share`. With fewer than 1/share - 1 scores the highest is
-    taken, and 1/(n+1) is all that can be promised. The threshold is kept within `lowest` and `highest`; where
-    `highest` cuts it, more is flagged, and the promise says how much.
+    taken, and 1/(n+1) is all that can be promised. Scores of `rare` and more are flagged as long as OVERDRAFT covers
+    them, those of `highest` always; where that flags more than was asked, the promise says how much.
 
     >>> import numpy as np
-    >>> threshold, share = threshold_for(np.arange(1.0, 100.0), 0.02, highest=1000.0)
+    >>> threshold, share = threshold_for(np.arange(1.0, 100.0), 0.02, rare=1000.0, highest=1000.0)
     >>> round(threshold, 3), share  # 98 is the second highest of 99
     (98.098, 0.02)
-    >>> threshold_for(np.arange(1.0, 100.0), 0.001, highest=1000.0)[1]
-    0.01
+    >>> threshold_for(np.arange(1.0, 100.0), 0.02, rare=97.5, highest=1000.0)
+    (97.5, 0.03)
     """
+    if len(scores) == 0:
+        return rare, 1.0
+    threshold = _quantile(scores, share)
+    if threshold > rare:
+        threshold = max(rare, _quantile(scores, share * OVERDRAFT))
+    threshold = min(max(threshold, LOWEST_THRESHOLD), highest)
+    return threshold, promised(scores, threshold)
+
+
+def _quantile(scores: npt.NDArray[np.floating[Any]], share: float) -> float:
     count = len(scores)
-    if count == 0:
-        return highest, 1.0
     # the tiny factor undoes rounding: 0.02 x 100 must count as 2
     above = max(0, math.floor(share * (count + 1) * (1 + 1e-12)) - 1)
-    taken = float(np.sort(scores)[count - 1 - above])
-    threshold = min(max(taken * (1 + MARGIN), lowest), highest)
-    return threshold, promised(scores, threshold)
+    return float(np.sort(scores)[max(0, count - 1 - above)]) * (1 + MARGIN)
 
 
 def promised(scores: npt.NDArray[np.floating[Any]], threshold: float) -> float:

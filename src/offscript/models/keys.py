@@ -197,7 +197,7 @@ class KeyModel:
             "capacity": learnt.ensemble.seen.shape[1],
             "rule": learnt.rule.name,
             "candidates": learnt.rule.candidates,
-            "floor": learnt.rule.floor,
+            "rare": learnt.rule.rare,
             "threshold": learnt.rule.threshold,
             "often": learnt.often,
             "count_weight": self.count_weight,
@@ -245,7 +245,7 @@ def _restored(cls: type[KeyModel], meta: dict[str, Any], arrays: dict[str, npt.N
     history, capacity = sizes["history"], sizes["capacity"]
     if history > 64 or sizes["networks"] > 100 or capacity < len(keys) + FIRST_KEY_SYMBOL:
         raise _damaged("sizes")
-    numbers = [float(meta[name]) for name in ("floor", "threshold", "count_weight")]
+    numbers = [float(meta[name]) for name in ("rare", "threshold", "count_weight")]
     if not all(0 < number < math.inf for number in numbers) or numbers[0] >= 1 or type(meta["candidates"]) is not int:
         raise _damaged("numbers")
     if meta["rule"] not in {"likelihood", "top-g"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -129,12 +130,12 @@ def learn(vocabulary: Vocabulary, lesson: Lesson, config: Config, progress: Prog
     ensemble, curves = train_ensemble(pairs, len(vocabulary), config, progress)
     asked = config.false_alarms_per_entry if lesson.per_entry else config.false_alarms
     units = int(unit.max()) + 1
-    rule = Rule(config.rule, config.floor_probability or floor_for(asked, len(unit) / units), config.candidates)
+    rule = Rule(config.rule, config.rare_probability or rare_for(asked, len(unit) / units), config.candidates)
     scores = np.empty(0)
     if folds > 1:
         held_out = _HeldOut(pairs, unit, fold, config.count_weight)
         scores = held_out.scores(ensemble, rule, asked)
-    threshold, share = threshold_for(scores, asked, highest=rule.highest)
+    threshold, share = threshold_for(scores, asked, rare=-math.log(rule.rare), highest=-math.log(rule.floor))
     if rule.name == "top-g":
         threshold, share = 1.0, promised(scores, 1.0)
     kind: Literal["entry", "session"] = "entry" if lesson.per_entry else "session"
@@ -149,13 +150,13 @@ def learn(vocabulary: Vocabulary, lesson: Lesson, config: Config, progress: Prog
     )
 
 
-def floor_for(asked: float, entries: float) -> float:
-    """The probability below which a key is flagged whatever the calibration says.
+def rare_for(asked: float, entries: float) -> float:
+    """The probability below which a key is rare: one that a normal session does not meet.
 
-    If the probabilities are right, a session of so many entries meets a key this improbable at each of them in less
-    than the share of sessions that may be flagged. Below it the networks give chance numbers.
+    Flagging one key this improbable at each of so many entries takes, if the probabilities are right, no more than
+    the share of sessions that may be flagged.
 
-    >>> floor_for(0.001, 20)
+    >>> rare_for(0.001, 20)
     5e-05
     """
     return asked / max(1.0, entries)
