@@ -20,7 +20,7 @@ from offscript.detector import Detector, detect
 from offscript.entries import Entry, Fields, Line, Verdict
 from offscript.errors import OffscriptError, UsageError
 from offscript.journal import Journal, record_of
-from offscript.model import Model, journal_path, load
+from offscript.model import Model, check_place, journal_path, load
 from offscript.parse.header import Header, header_from_options
 from offscript.parse.learn import entries, learn
 from offscript.parse.records import Reader
@@ -38,6 +38,7 @@ from offscript.render import (
 from offscript.sources import follow, read
 
 GROUPS_SHOWN = 100  # rows of a table on a terminal; more are not read there, and every verdict is in the JSON lines
+GROUPS_EXPLAINED = 5  # a screenful: each takes three lines
 JOURNAL_BATCH = 1000  # verdicts written to the journal at once when a whole file is judged
 
 app = typer.Typer(
@@ -114,6 +115,7 @@ def fit_verb(
     """Learn a model from the logs of normal operation; print what was found and what can be promised."""
     chosen_settings = settings(config, session=session, false_alarms=false_alarms, seed=seed)
     reading = read(*logs, config=chosen_settings)
+    check_place(out)
     model = _fit(reading, chosen_settings, header_from_options(time_format, header))
     model = model.save(out, note=note)
     for finding in (*reading.report.findings(), *model.facts["findings"]):
@@ -400,24 +402,16 @@ def _print_groups(found: list[Verdict]) -> None:
     if not groups:
         return
     rows = [
-        [
-            f"{clock(v.time)}\n{v.id}",
-            place(v),
-            v.session or "-",
-            f"{v.reason}\n{v.score:.2f}",
-            f"{v.entry.text[:240]}\n-> {v.detail}" + (f" (+{more} more)" if more else ""),
-        ]
+        [clock(v.time), plain(place(v)), plain(v.session or "-", 40), v.reason, f"{v.score:.2f}", more or ""]
         for v, more in groups[:GROUPS_SHOWN]
     ]
-    show(
-        table(
-            f"{len(found)} anomalies in {len(groups)} groups",
-            ["time, id", "where", "session", "reason, score", "what"],
-            rows,
-        )
-    )
+    columns = ["time", "line", "session", "reason", "score", "more"]
+    show(table(f"{len(found):,} anomalies in {len(groups):,} groups", columns, rows))
+    emit("\nthe highest scores, explained:")
+    for verdict, _ in sorted(groups, key=lambda group: -group[0].score)[:GROUPS_EXPLAINED]:
+        emit("\n" + explained(verdict))
     if len(groups) > GROUPS_SHOWN:
-        say(f"{len(groups) - GROUPS_SHOWN} more groups not shown: use --output jsonl")
+        say(f"{len(groups) - GROUPS_SHOWN:,} more groups not shown: use --output jsonl")
 
 
 def _entry_row(entry: Entry) -> list[Any]:

@@ -111,8 +111,8 @@ def _alarm_lines(demo: Demo) -> list[str]:
     return [
         f"false alarms: {demo.false_alarms_per_1000:.2f} per 1,000 sessions of a held-out normal run "
         f"({len(demo.false_alarms)} of {demo.sessions_heldout:,} sessions: {by_reason}); new-event rule {rule:.2f}",
-        f"in the faulted run {demo.flagged_unlabelled} of {demo.sessions_faulted:,} sessions were flagged though no fault "
-        "hit them",
+        f"in the faulted run {demo.flagged_unlabelled} of {demo.sessions_faulted:,} sessions were flagged "
+        "though no fault hit them",
     ]
 
 

@@ -122,17 +122,24 @@ def journal_path(folder: str | Path) -> Path:
     return Path(folder) / "journal.sqlite"
 
 
-def _claim(folder: Path) -> Path:
+def check_place(folder: Path) -> None:
+    """Raise ModelError when a model cannot be saved as `folder`: it is a file, or a folder of something else (ours).
+
+    For a caller who is about to learn for a while, and would rather know before.
+    """
     if folder.is_file():
         raise ModelError("is a file", where=str(folder), remedy="give the name of a new folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "versions").is_dir():
         raise ModelError("is a folder of something else", where=str(folder), remedy="give the name of a new folder")
+
+
+def _claim(folder: Path) -> Path:
+    check_place(folder)
     try:
         (folder / "versions").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ModelError(
-            f"cannot be written ({error.strerror})", where=str(folder), remedy="choose another place"
-        ) from error
+        reason = f"cannot be written ({error.strerror})"
+        raise ModelError(reason, where=str(folder), remedy="choose another place") from error
     return folder
 
 
@@ -181,8 +188,16 @@ def _decode(home: Path, body: Mapping[str, Any], weights: bytes) -> Model:
             facts=dict(body["facts"]),
         )
     except (ModelError, SafetensorError, ValidationError, KeyError, TypeError, ValueError, OffscriptError) as error:
-        what = error.what if isinstance(error, OffscriptError) else f"{type(error).__name__} {error}"
-        raise ModelError(f"is damaged ({what.splitlines()[0][:200]})", where=where, remedy=REFIT) from error
+        raise ModelError(f"is damaged ({_reason(error)})", where=where, remedy=REFIT) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OffscriptError):
+        return error.what
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"setting {'.'.join(map(str, first['loc']))}: {first['msg']}"[:200]
+    return f"{type(error).__name__} {error}".splitlines()[0][:200]
 
 
 def _config(stored: Mapping[str, Any]) -> Config:
