@@ -81,8 +81,8 @@ class Config(BaseSettings):
     training_steps: int = Field(
         1_600,
         ge=1,
-        description="Optimiser steps of each network (rounded up to 25): HDFS is within a fifth of a nat of its floor, "
-        "and more steps memorise rare pairs.",
+        description="Most optimiser steps of each network (rounded up to 25): HDFS is then within a quarter nat of its "
+        "floor, in about a minute; held-out normal sessions are predicted better than after 1,200 or 600.",
     )
     batch_size: int = Field(
         64,

@@ -35,8 +35,8 @@ UNKNOWN_ROWS = 0.1
 """Share of training rows in which keys are replaced by UNKNOWN: enough that the row of UNKNOWN is learnt from
 thousands of examples, few enough that nine rows in ten teach the true histories (ours)."""
 
-EARLY_STOP = 0.005
-"""Nats above its floor at which the loss has nothing left to teach: half a hundredth of a key's probability (ours)."""
+EARLY_STOP = 0.02
+"""Nats above its floor at which the loss has nothing left to teach: a fiftieth of a key's probability (ours)."""
 
 _FIRST_CALL = threading.Lock()
 
