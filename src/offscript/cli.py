@@ -14,32 +14,18 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from offscript import __version__
+from offscript.announce import announce, announce_live, journalled, summarise
 from offscript.config import Config
-from offscript.console import Output, chosen, emit, print_rows, progress_bar, quiet_broken_pipe, say, settings, show
+from offscript.console import Output, chosen, emit, print_rows, progress_bar, quiet_broken_pipe, say, settings
 from offscript.detector import Detector, detect
-from offscript.entries import Entry, Fields, Line, Verdict
+from offscript.entries import Entry, Fields, Line
 from offscript.errors import OffscriptError, UsageError
-from offscript.journal import Journal, record_of
+from offscript.journal import Journal
 from offscript.model import Model, check_place, journal_path, load
 from offscript.parse.header import Header, header_from_options
 from offscript.parse.learn import entries, learn
 from offscript.parse.records import Reader
-from offscript.render import (
-    VERDICT_COLUMNS,
-    clock,
-    csv_row,
-    explained,
-    json_line,
-    place,
-    table,
-    verdict_csv,
-    verdict_groups,
-)
 from offscript.sources import follow, read
-
-GROUPS_SHOWN = 100  # rows of a table on a terminal; more are not read there, and every verdict is in the JSON lines
-GROUPS_EXPLAINED = 5  # a screenful: each takes three lines
-JOURNAL_BATCH = 1000  # verdicts written to the journal at once when a whole file is judged
 
 app = typer.Typer(
     add_completion=False,
@@ -144,12 +130,12 @@ def detect_verb(
     if follow_file and len(logs) != 1:
         raise UsageError("--follow takes one file", remedy="give one file, or pipe `tail -F` into `detect MODEL -`")
     if follow_file or logs == ["-"]:
-        found = _watch(
+        found = announce_live(
             detector,
             follow(logs[0], stop=lambda: False) if follow_file else read("-"),
             chosen(output),
             journal,
-            complete,
+            complete=complete,
         )
     else:
         reading = read(*logs, config=judge.config)
@@ -161,10 +147,10 @@ def detect_verb(
                 detector=detector,
                 progress=lambda _lines: report("judging lines", detector.counts["lines"], 0),
             )
-            found = _print_verdicts(_journalled(verdicts, journal, judge), chosen(output))
+            found = announce(journalled(verdicts, journal, judge), chosen(output))
         for finding in reading.report.findings():
             say(finding)
-    _summary(detector, found)
+    summarise(detector, found)
     raise typer.Exit(1 if found and exit_code else 0)
 
 
@@ -200,8 +186,8 @@ def scan_verb(
     detector = Detector(model)
     detector.push_block(lines[:split])  # opens the sessions that run across the border; what it says is not news
     detector.counts.clear()
-    found = _print_verdicts(detect(model, lines[split:], detector=detector), chosen(output))
-    _summary(detector, found)
+    found = announce(detect(model, lines[split:], detector=detector), chosen(output))
+    summarise(detector, found)
     raise typer.Exit(1 if found and exit_code else 0)
 
 
@@ -337,83 +323,6 @@ def _matched(model: Model, lines: Iterable[Line]) -> Iterator[Entry]:
             yield read_entry[0]
 
 
-def _journalled(verdicts: Iterable[Verdict], journal: Journal | None, model: Model) -> Iterator[Verdict]:
-    waiting: list[Verdict] = []
-    for verdict in verdicts:
-        waiting.append(verdict)
-        if journal is not None and len(waiting) >= JOURNAL_BATCH:
-            journal.record(waiting, lineage=model.lineage, version=model.version)
-            waiting.clear()
-        yield verdict
-    if journal is not None:
-        journal.record(waiting, lineage=model.lineage, version=model.version)
-
-
-def _watch(detector: Detector, lines: Iterable[Line], output: Output, journal: Journal | None, complete: bool) -> int:
-    from offscript.live import watch  # noqa: PLC0415
-
-    found = 0
-    if output is Output.CSV:
-        emit(csv_row(VERDICT_COLUMNS))
-
-    def told(verdicts: Iterable[Verdict]) -> int:
-        count = 0
-        for verdict in verdicts:
-            if journal is not None:
-                journal.record([verdict], lineage=detector.model.lineage, version=detector.model.version)
-            emit(
-                explained(verdict)
-                if output is Output.TABLE
-                else verdict_csv(verdict)
-                if output is Output.CSV
-                else json_line(record_of(verdict))
-            )
-            count += 1
-        return count
-
-    try:
-        found += told(watch(detector, lines))
-    except KeyboardInterrupt:
-        say("stopped")
-        return found
-    return found + told(detector.close(complete=complete))
-
-
-def _print_verdicts(verdicts: Iterable[Verdict], output: Output) -> int:
-    """Print the verdicts and return how many there were."""
-    if output in (Output.TABLE, Output.JSON):
-        found = list(verdicts)
-        if output is Output.JSON:
-            emit("[" + ",\n ".join(json_line(record_of(verdict)) for verdict in found) + "]")
-        else:
-            _print_groups(found)
-        return len(found)
-    if output is Output.CSV:
-        emit(csv_row(VERDICT_COLUMNS))
-    count = 0
-    for verdict in verdicts:
-        emit(verdict_csv(verdict) if output is Output.CSV else json_line(record_of(verdict)))
-        count += 1
-    return count
-
-
-def _print_groups(found: list[Verdict]) -> None:
-    groups = verdict_groups(found)
-    if not groups:
-        return
-    rows = [
-        [clock(v.time), plain(place(v)), plain(v.session or "-", 40), v.reason, f"{v.score:.2f}", more or ""]
-        for v, more in groups[:GROUPS_SHOWN]
-    ]
-    columns = ["time", "line", "session", "reason", "score", "more"]
-    show(table(f"{len(found):,} anomalies in {len(groups):,} groups", columns, rows))
-    emit("\nthe highest scores, explained:")
-    for verdict, _ in sorted(groups, key=lambda group: -group[0].score)[:GROUPS_EXPLAINED]:
-        emit("\n" + explained(verdict))
-    if len(groups) > GROUPS_SHOWN:
-        say(f"{len(groups) - GROUPS_SHOWN:,} more groups not shown: use --output jsonl")
-
-
 def _entry_row(entry: Entry) -> list[Any]:
     return [
         entry.line.source,
@@ -425,13 +334,6 @@ def _entry_row(entry: Entry) -> list[Any]:
         entry.template,
         list(entry.values),
     ]
-
-
-def _summary(detector: Detector, found: int) -> None:
-    counts = dict(detector.counts)
-    counts.pop("anomalies", None)
-    read_text = ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
-    say(f"{found:,} anomalies; {read_text}")
 
 
 def main() -> None:

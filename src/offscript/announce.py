@@ -1,0 +1,110 @@
+"""Announcing verdicts: to the journal first, then to the person or program that asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from offscript.console import Output, emit, say, show
+from offscript.detector import Detector
+from offscript.entries import Line, Verdict
+from offscript.journal import Journal, record_of
+from offscript.live import watch
+from offscript.model import Model
+from offscript.render import (
+    VERDICT_COLUMNS,
+    clock,
+    csv_row,
+    explained,
+    json_line,
+    place,
+    plain,
+    table,
+    verdict_csv,
+    verdict_groups,
+)
+
+GROUPS_SHOWN = 100  # rows of a table on a terminal; more are not read there, and every verdict is in the JSON lines
+GROUPS_EXPLAINED = 5  # a screenful: each takes three lines
+JOURNAL_BATCH = 1000  # verdicts written to the journal at once when a whole file is judged
+SESSION_WIDTH = 40  # characters of a session's name in a table: a UUID has 36
+
+
+def journalled(
+    verdicts: Iterable[Verdict], journal: Journal | None, model: Model, batch: int = JOURNAL_BATCH
+) -> Iterator[Verdict]:
+    """Yield the verdicts, each stored before the next batch is asked for."""
+    waiting: list[Verdict] = []
+    for verdict in verdicts:
+        waiting.append(verdict)
+        if journal is not None and len(waiting) >= batch:
+            journal.record(waiting, lineage=model.lineage, version=model.version)
+            waiting.clear()
+        yield verdict
+    if journal is not None and waiting:
+        journal.record(waiting, lineage=model.lineage, version=model.version)
+
+
+def announce(verdicts: Iterable[Verdict], output: Output) -> int:
+    """Print the verdicts of whole files in the form asked for; return how many there were."""
+    if output not in (Output.TABLE, Output.JSON):
+        return announce_each(verdicts, output)
+    found = list(verdicts)
+    if output is Output.JSON:
+        emit("[" + ",\n ".join(_as_json(verdict) for verdict in found) + "]")
+    elif found:
+        _print_groups(found)
+    return len(found)
+
+
+def announce_each(verdicts: Iterable[Verdict], output: Output) -> int:
+    """Print each verdict as it comes; return how many there were."""
+    if output is Output.CSV:
+        emit(csv_row(VERDICT_COLUMNS))
+    forms: dict[Output, Callable[[Verdict], str]] = {Output.TABLE: explained, Output.CSV: verdict_csv}
+    form = forms.get(output, _as_json)
+    count = 0
+    for verdict in verdicts:
+        emit(form(verdict))
+        count += 1
+    return count
+
+
+def _as_json(verdict: Verdict) -> str:
+    return json_line(record_of(verdict))
+
+
+def announce_live(
+    detector: Detector, lines: Iterable[Line], output: Output, journal: Journal | None, *, complete: bool
+) -> int:
+    """Judge a stream as it comes, and print each verdict before the next line is judged; return how many there were."""
+
+    def verdicts() -> Iterator[Verdict]:
+        try:
+            yield from watch(detector, lines)
+        except KeyboardInterrupt:
+            say("stopped")
+        else:
+            yield from detector.close(complete=complete)
+
+    return announce_each(journalled(verdicts(), journal, detector.model, batch=1), output)
+
+
+def summarise(detector: Detector, found: int) -> None:
+    """Say what was read and judged, what was not, and why."""
+    counts = [(name, count) for name, count in detector.counts.items() if count and name != "anomalies"]
+    say(f"{found:,} anomalies; " + ", ".join(f"{count:,} {name}" for name, count in counts))
+
+
+def _print_groups(found: list[Verdict]) -> None:
+    groups = verdict_groups(found)
+    rows = [
+        [clock(v.time), place(v), plain(v.session or "-", SESSION_WIDTH), v.reason, f"{v.score:.2f}", more or ""]
+        for v, more in groups[:GROUPS_SHOWN]
+    ]
+    columns = ["time", "line", "session", "reason", "score", "more"]
+    show(table(f"{len(found):,} anomalies in {len(groups):,} groups", columns, rows))
+    emit("\nthe highest scores, explained:")
+    for verdict, _ in sorted(groups, key=lambda group: -group[0].score)[:GROUPS_EXPLAINED]:
+        emit("\n" + explained(verdict))
+    if len(groups) > GROUPS_SHOWN:
+        say(f"{len(groups) - GROUPS_SHOWN:,} more groups not shown: use --output jsonl")
