@@ -35,6 +35,11 @@ UNKNOWN_ROWS = 0.1
 """Share of training rows in which keys are replaced by UNKNOWN: enough that the row of UNKNOWN is learnt from
 thousands of examples, few enough that nine rows in ten teach the true histories (ours)."""
 
+PASSES = 100
+FEWEST_STEPS = 400
+"""A log of few pairs needs fewer steps: after 100 passes over 600 pairs of a database log little is left to learn,
+and the schedule needs some hundred steps whatever the log (ours)."""
+
 EARLY_STOP = 0.02
 """Nats above its floor at which the loss has nothing left to teach: a fiftieth of a key's probability (ours)."""
 
@@ -232,7 +237,8 @@ def train(
     random = np.random.default_rng([seed, 1])
     # a batch above the number of pairs would only repeat them
     batch = min(config.batch_size, max(16, 1 << (len(targets) - 1).bit_length()))
-    steps = math.ceil(config.training_steps / STEPS_PER_CALL) * STEPS_PER_CALL
+    enough = max(FEWEST_STEPS, PASSES * len(targets) // batch)
+    steps = math.ceil(min(config.training_steps, enough) / STEPS_PER_CALL) * STEPS_PER_CALL
     rates = _schedule(steps, config.learning_rate)
     data = _padded(histories, targets, weights)
     draw = _Batches(random, len(targets), batch)
