@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from offscript import Model, ModelError, load
-from offscript.model import FORMAT_VERSION, _digest
+from offscript.config import Config
+from offscript.model import FORMAT_VERSION, _digest, identify
 
 
 @pytest.fixture
@@ -92,6 +95,13 @@ def test_a_newer_bundle_is_refused(bundle: Path) -> None:
         {"templates": []},
         {"header": {"kind": "exec"}},
         {"timeout": "soon"},
+        {"timeout": "60"},
+        {"timeout": True},
+        {"timeout": -1},
+        {"timeout": float("nan")},
+        {"timeout": float("inf")},
+        {"timeout": 10**400},
+        {"config": {"history": 9}},
         {"config": {"history": 10**9}},
         {"config": {"shell": "rm"}},
         {"session_key": {"where": "message", "pattern": "("}},
@@ -147,3 +157,73 @@ def test_a_pointer_to_no_version_is_refused(bundle: Path) -> None:
     with pytest.raises(ModelError, match="does not hold a version number"):
         load(bundle)
     shutil.rmtree(bundle / "versions")
+
+
+def test_a_key_without_template_is_refused(bundle: Path) -> None:
+    """Every key that can be expected has a template to show; a bundle with fewer is refused when it is loaded."""
+    body = json.loads((bundle / "versions" / "1" / "model.json").read_text("utf-8"))
+    keys = body["keys"]
+    keys["keys"] = [key + 1_000 for key in keys["keys"]]
+    rewrite(bundle, {"keys": keys})
+    with pytest.raises(ModelError, match="no template"):
+        load(bundle)
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.safetensors", "about.json", "CURRENT"])
+@pytest.mark.parametrize("kind", ["fifo", "device", "link", "folder"])
+def test_only_regular_files_are_read(bundle: Path, name: str, kind: str) -> None:
+    """A pipe does not hang, a device does not fill the memory, a link leads nowhere else: each is one ModelError."""
+    path = bundle / name if name == "CURRENT" else bundle / "versions" / "1" / name
+    kept = path.rename(bundle.parent / "kept")
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else kept)
+    with pytest.raises(ModelError, match=name):
+        load(bundle)
+
+
+def test_a_file_over_its_bound_is_refused(bundle: Path) -> None:
+    """A sparse file of gigabytes is refused by its size, before it is read."""
+    with (bundle / "versions" / "1" / "about.json").open("r+b") as file:
+        file.truncate(1 << 33)
+    with pytest.raises(ModelError, match="larger than"):
+        load(bundle)
+
+
+def test_a_version_named_in_odd_digits_is_no_version(service_model: Model, bundle: Path) -> None:
+    """Superscripts are digits to Unicode and no numbers: such a folder is passed over."""
+    (bundle / "versions" / "\u00b2").mkdir()
+    assert service_model.save(bundle).version == 2
+
+
+def test_a_place_that_takes_no_files_is_told(service_model: Model, tmp_path: Path) -> None:
+    """What the system refuses while a version is written is one ModelError, and no draft stays."""
+    home = tmp_path / "m.model"
+    service_model.save(home)
+    (home / "CURRENT").unlink()
+    (home / "CURRENT").mkdir()
+    (home / "CURRENT" / "x").touch()
+    with pytest.raises(ModelError, match="cannot be written"):
+        service_model.save(home)
+    assert not [path for path in (home / "versions").iterdir() if path.name.startswith(".")]
+
+
+def test_an_unsaved_model_has_the_lineage_that_saving_gives(service_model: Model, tmp_path: Path) -> None:
+    """Verdict ids do not depend on whether the model was saved first; a lineage once given stays."""
+    named = identify(replace(service_model, lineage=""))
+    assert named.lineage
+    assert named.save(tmp_path / "a.model").lineage == named.lineage
+    assert replace(service_model, lineage="").save(tmp_path / "b.model").lineage == named.lineage
+    assert identify(replace(service_model, lineage="mine")).lineage == "mine"
+
+
+def test_a_bundle_is_not_changed_by_the_environment(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that an older bundle lacks have their defaults, whatever the environment of the reader says."""
+    body = json.loads((bundle / "versions" / "1" / "model.json").read_text("utf-8"))
+    rewrite(bundle, {"config": {name: value for name, value in body["config"].items() if name != "max_line_bytes"}})
+    monkeypatch.setenv("OFFSCRIPT_MAX_LINE_BYTES", "300")
+    monkeypatch.setenv("OFFSCRIPT_SEED", "abc")
+    assert load(bundle).config.max_line_bytes == Config.model_fields["max_line_bytes"].default

@@ -6,15 +6,17 @@
     M/versions/N/about.json  author, time, note and the hashes: outside the hashed bytes
     M/journal.sqlite         verdicts and feedback (see journal.py)
 
-Nothing in a bundle is unpickled or evaluated; sizes are bounded before anything is read into memory.
+Nothing in a bundle is unpickled or evaluated; only regular files are read, and no more of them than a stated bound.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +39,20 @@ FORMAT_VERSION = 1
 MAX_JSON_BYTES = 512 << 20  # 10,000 templates and 200,000 distinct sessions take about 100 MB
 MAX_WEIGHT_BYTES = 1 << 30  # the largest network that Config allows, eight layers of 1,024 units, takes 300 MB
 MAX_ABOUT_BYTES = 1 << 20
+MAX_POINTER_BYTES = 20  # a version number, with room
+
+_DAMAGE = (
+    OffscriptError,
+    SafetensorError,
+    ValidationError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What the parts raise on contents that somebody made up."""
 
 REFIT = "fit the model again with this offscript"
 
@@ -47,7 +63,7 @@ class Model:
 
     `timeout` is the idle time, in seconds of log time (lines, for a log without stamps), after which a session is
     closed; None means that sessions never close. `facts` holds what `fit` saw and can promise, for people to read.
-    `lineage` names the family of versions that grew from one fit.
+    `lineage` names the family of versions that grew from one fit; `identify` gives one to a model never saved.
     """
 
     config: Config
@@ -68,7 +84,7 @@ class Model:
         """
         folder = _claim(Path(path))
         weights, body = _encode(self)
-        lineage = self.lineage or hashlib.sha256(body).hexdigest()[:32]
+        lineage = self.lineage or _lineage(body)
         number = max(_numbers(folder), default=0) + 1
         about = {
             "author": author,
@@ -82,6 +98,14 @@ class Model:
         return replace(self, lineage=lineage, version=number)
 
 
+def identify(model: Model) -> Model:
+    """Return the model with the lineage that `save` would give it, so that an unsaved one has one too (ours).
+
+    A model that has a lineage keeps it. Equal models get equal lineages.
+    """
+    return model if model.lineage else replace(model, lineage=_lineage(_encode(model)[1]))
+
+
 def load(path: str | Path, *, version: int | None = None) -> Model:
     """Read the current version (or `version`) of the model folder `path` (ours).
 
@@ -90,7 +114,7 @@ def load(path: str | Path, *, version: int | None = None) -> Model:
     folder = Path(path)
     number = version if version is not None else current_version(folder)
     home = folder / "versions" / str(number)
-    if not home.is_dir():
+    if not os.path.isdir(home):  # noqa: PTH112 (a forbidden folder is False here, an exception in pathlib)
         raise ModelError(f"has no version {number}", where=str(folder), remedy="see `offscript versions` or fit again")
     about = _read_json(home / "about.json", MAX_ABOUT_BYTES)
     body = _read_checked(home / "model.json", MAX_JSON_BYTES, about)
@@ -104,15 +128,15 @@ def load(path: str | Path, *, version: int | None = None) -> Model:
 
 def current_version(folder: Path) -> int:
     """Return the number of the version in force in `folder`; ModelError if it is no model folder."""
-    if not folder.exists():
+    if not os.path.lexists(folder):
         raise ModelError(
             "there is no such model", where=str(folder), remedy="make one with `offscript fit LOG -o MODEL`"
         )
     pointer = folder / "CURRENT"
-    if not pointer.is_file():
+    if not os.path.lexists(pointer):
         raise ModelError("is not an offscript model", where=str(folder), remedy="give a folder made by `offscript fit`")
-    text = pointer.read_bytes()[:20].decode("ascii", "replace").strip()
-    if not text.isascii() or not text.isdigit():
+    text = _read_bounded(pointer, MAX_POINTER_BYTES).decode("ascii", "replace").strip()
+    if not _is_number(text):
         raise ModelError("CURRENT does not hold a version number", where=str(folder), remedy=REFIT)
     return int(text)
 
@@ -127,10 +151,13 @@ def check_place(folder: Path) -> None:
 
     For a caller who is about to learn for a while, and would rather know before.
     """
-    if folder.is_file():
-        raise ModelError("is a file", where=str(folder), remedy="give the name of a new folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "versions").is_dir():
-        raise ModelError("is a folder of something else", where=str(folder), remedy="give the name of a new folder")
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise ModelError("is a file", where=str(folder), remedy="give the name of a new folder")
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / "versions").is_dir():
+            raise ModelError("is a folder of something else", where=str(folder), remedy="give the name of a new folder")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
 
 
 def _claim(folder: Path) -> Path:
@@ -138,13 +165,25 @@ def _claim(folder: Path) -> Path:
     try:
         (folder / "versions").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = f"cannot be written ({error.strerror})"
-        raise ModelError(reason, where=str(folder), remedy="choose another place") from error
+        raise _unwritable(folder, error) from error
     return folder
 
 
+def _unwritable(folder: Path, error: OSError) -> ModelError:
+    return ModelError(f"cannot be written ({error.strerror})", where=str(folder), remedy="choose another place")
+
+
+def _is_number(text: str) -> bool:
+    """Whether these are plain digits: `isdigit` alone lets a superscript through, which `int` refuses."""
+    return text.isascii() and text.isdecimal()
+
+
 def _numbers(folder: Path) -> list[int]:
-    return [int(child.name) for child in (folder / "versions").iterdir() if child.name.isdigit()]
+    return [int(child.name) for child in (folder / "versions").iterdir() if _is_number(child.name)]
+
+
+def _lineage(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]
 
 
 def _encode(model: Model) -> tuple[bytes, bytes]:
@@ -177,18 +216,36 @@ def _decode(home: Path, body: Mapping[str, Any], weights: bytes) -> Model:
         )
     try:
         arrays = safetensors.numpy.load(weights)
-        timeout = body["timeout"]
-        return Model(
+        model = Model(
             config=_config(body["config"]),
             header=Header.from_dict(body["header"]),
             session_key=SessionKey.from_dict(body["session_key"]),
-            timeout=None if timeout is None else float(timeout),
+            timeout=_timeout(body["timeout"]),
             templates=Templates.from_dict(body["templates"]),
             keys=KeyModel.from_parts(body["keys"], arrays),
             facts=dict(body["facts"]),
         )
-    except (ModelError, SafetensorError, ValidationError, KeyError, TypeError, ValueError, OffscriptError) as error:
+        _check_fit(model)
+        return model
+    except _DAMAGE as error:
         raise ModelError(f"is damaged ({_reason(error)})", where=where, remedy=REFIT) from error
+
+
+def _timeout(stored: object) -> float | None:
+    """The idle time: a number JSON can hold and time can have, so no truth value, no text, no NaN."""
+    if stored is None:
+        return None
+    if isinstance(stored, bool) or not isinstance(stored, int | float) or not 0 < stored < math.inf:
+        raise ValueError("the time-out is not a positive number")
+    return float(stored)
+
+
+def _check_fit(model: Model) -> None:
+    """Raise ValueError where the parts, each sound, would fail together while judging."""
+    if model.config.history != model.keys.history:
+        raise ValueError("settings and key model differ in their history")
+    if not set(model.keys.vocabulary.keys) <= set(model.templates.keys()):
+        raise ValueError("a key of the key model has no template")
 
 
 def _reason(error: Exception) -> str:
@@ -200,20 +257,26 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__} {error}".splitlines()[0][:200]
 
 
-def _config(stored: Mapping[str, Any]) -> Config:
-    return Config(**stored)
+def _config(stored: dict[str, Any]) -> Config:
+    # Every setting is named, so that the environment of whoever loads cannot fill in one that an older bundle lacks.
+    return Config(**({name: setting.default for name, setting in Config.model_fields.items()} | stored))
 
 
 def _publish(folder: Path, number: int, files: Mapping[str, bytes]) -> None:
     """Write the files of a version, then switch CURRENT: a reader sees the old version or the new, never half."""
     draft = folder / "versions" / f".{number}.{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    for name, content in files.items():
-        _write_synced(draft / name, content)
-    draft.rename(folder / "versions" / str(number))
-    _write_synced(folder / f".CURRENT.{os.getpid()}", f"{number}\n".encode())
-    (folder / f".CURRENT.{os.getpid()}").replace(folder / "CURRENT")
+    pointer = folder / f".CURRENT.{os.getpid()}"
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        for name, content in files.items():
+            _write_synced(draft / name, content)
+        draft.rename(folder / "versions" / str(number))
+        _write_synced(pointer, f"{number}\n".encode())
+        pointer.replace(folder / "CURRENT")
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise _unwritable(folder, error) from error
 
 
 def _write_synced(path: Path, content: bytes) -> None:
@@ -234,12 +297,19 @@ def _digest(content: bytes) -> str:
 
 
 def _read_bounded(path: Path, limit: int) -> bytes:
+    """The content of a regular file: a link, a pipe or a device would lead elsewhere, or never end."""
     try:
-        if path.stat().st_size > limit:
-            raise ModelError(f"is larger than {limit} bytes", where=str(path), remedy=REFIT)
-        return path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor has no path)
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise ModelError("is not a regular file", where=str(path), remedy=REFIT)
+            content = file.read(min(limit, found.st_size) + 1)
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror})", where=str(path), remedy=REFIT) from error
+    if len(content) > limit or found.st_size > limit:
+        raise ModelError(f"is larger than {limit} bytes", where=str(path), remedy=REFIT)
+    return content
 
 
 def _read_checked(path: Path, limit: int, about: Mapping[str, Any]) -> bytes:
