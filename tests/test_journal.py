@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from offscript import Detector, Line, Model, ModelError, UsageError, Verdict, detect
-from offscript.journal import Journal
+from offscript.journal import MAX_TEXT, Journal
 from offscript.testing import lines_of, service_log
 
 
@@ -49,10 +53,11 @@ def test_only_the_owner_may_read(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "journal.sqlite").stat().st_mode) == 0o600
 
 
-def test_an_unknown_id_is_told(tmp_path: Path) -> None:
+def test_an_unknown_id_is_told(verdicts: list[Verdict], tmp_path: Path) -> None:
     """An id that is not there is the user's error, with the remedy; wildcards are not obeyed."""
     journal = Journal(tmp_path / "journal.sqlite")
-    for wrong in ("beef", "%", "_"):
+    journal.record(verdicts[:1], lineage="l", version=1)
+    for wrong in ("beef beef", "%", "_", "", "\udcff"):
         with pytest.raises(UsageError, match="no stored verdict"):
             journal.get(wrong)
 
@@ -71,3 +76,79 @@ def test_hostile_source_names_are_only_text(service_model: Model, tmp_path: Path
     journal = Journal(tmp_path / "journal.sqlite")
     journal.record(found, lineage="l", version=1)
     assert len(journal) == len(found)
+
+
+def test_a_source_name_of_odd_bytes_is_stored(service_model: Model, tmp_path: Path) -> None:
+    """A file name that is no UTF-8 comes from the system with surrogates: it is stored and comes back."""
+    found = Detector(service_model).push(Line("kernel panic", os.fsdecode(b"bad\xff.log")))
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.record(found, lineage="l", version=1)
+    assert journal.get(found[0].id).entry.line.source == "bad\udcff.log"
+
+
+def test_long_lines_are_stored_short(service_model: Model, tmp_path: Path) -> None:
+    """The bound on verdicts bounds bytes too: of a line of a megabyte two thousand characters are kept."""
+    found = Detector(service_model).push(Line("panic " + "deep 7 " * 150_000))
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.record(found, lineage="l", version=1)
+    again = journal.get(found[0].id)
+    assert again.entry.text.startswith("panic deep 7")
+    assert len(again.entry.text) == MAX_TEXT
+    assert (tmp_path / "journal.sqlite").stat().st_size < 100_000
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """A journal that is a link to another file is refused, and that file keeps its mode and its bytes."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"")
+    victim.chmod(0o644)
+    (tmp_path / "journal.sqlite").symlink_to(victim)
+    with pytest.raises(ModelError, match="cannot be written"):
+        Journal(tmp_path / "journal.sqlite")
+    assert (stat.S_IMODE(victim.stat().st_mode), victim.read_bytes()) == (0o644, b"")
+
+
+def test_a_pipe_is_no_journal(tmp_path: Path) -> None:
+    """A pipe under the journal's name is refused at once instead of waited for."""
+    os.mkfifo(tmp_path / "journal.sqlite")
+    with pytest.raises(ModelError, match="not a regular file"):
+        Journal(tmp_path / "journal.sqlite")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "CREATE TRIGGER t AFTER INSERT ON verdicts BEGIN DELETE FROM feedback; END",
+        "CREATE VIEW v AS SELECT * FROM verdicts",
+        "CREATE TABLE other (x)",
+    ],
+)
+def test_a_journal_with_more_in_it_is_refused(tmp_path: Path, extra: str) -> None:
+    """Triggers and views run when a table is touched: a bundle of somebody else must not bring any."""
+    Journal(tmp_path / "journal.sqlite")
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database, database:
+        database.execute(extra)
+    with pytest.raises(ModelError, match="not a journal"):
+        Journal(tmp_path / "journal.sqlite")
+
+
+def test_a_newer_journal_is_left_as_it_is(tmp_path: Path) -> None:
+    """A journal of a later format is refused and its version is not written over."""
+    Journal(tmp_path / "journal.sqlite")
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database, database:
+        database.execute("PRAGMA user_version = 2")
+    with pytest.raises(ModelError, match="newer"):
+        Journal(tmp_path / "journal.sqlite")
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (2,)
+
+
+@pytest.mark.parametrize("record", ["{", "[]", "{}", json.dumps({"text": 1})])
+def test_a_damaged_record_is_told(verdicts: list[Verdict], tmp_path: Path, record: str) -> None:
+    """A row that somebody changed is one clear error when it is asked for."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.record(verdicts[:1], lineage="l", version=1)
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite")) as database, database:
+        database.execute("UPDATE verdicts SET record = ?", (record,))
+    with pytest.raises(ModelError, match="damaged"):
+        journal.get(verdicts[0].id)

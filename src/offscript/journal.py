@@ -1,6 +1,7 @@
 """The journal: verdicts of a model, kept so that a later command can explain them or learn from them.
 
-One SQLite file in the model folder, readable by its owner only (mode 0600); nothing in it is evaluated.
+One SQLite file in the model folder, readable by its owner only (mode 0600); nothing in it is evaluated: a file with
+triggers or views of its own is refused.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +19,11 @@ from offscript.entries import Entry, Expected, Line, Reason, Verdict
 from offscript.errors import ModelError, UsageError
 
 MAX_VERDICTS = 100_000  # about 100 MB of one-kilobyte records; the oldest go first
+MAX_TEXT = 2_000  # characters kept of any text: nearly every line whole, and the bound above holds for long ones
+MAX_VALUES = 100  # values kept of a line: no print statement has more
+_VERSION = 1
+
+_REMEDY = "move it away; a new one is made, or use --no-journal"
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -28,7 +35,10 @@ CREATE TABLE IF NOT EXISTS verdicts (
 CREATE TABLE IF NOT EXISTS feedback (
     number INTEGER PRIMARY KEY, verdict TEXT NOT NULL, normal INTEGER NOT NULL, author TEXT, time TEXT, note TEXT
 );
-PRAGMA user_version = 1;
+"""
+_FOREIGN = """
+SELECT COUNT(*) FROM sqlite_master
+WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' OR tbl_name NOT IN ('verdicts', 'feedback')
 """
 
 
@@ -45,43 +55,43 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            path.chmod(0o600)
-        except OSError as error:
-            raise ModelError(
-                f"cannot be written ({error.strerror})", where=str(path), remedy="use --no-journal"
-            ) from error
+        _claim(path)
         with self._connection() as database:
+            (version,) = database.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                raise ModelError(
+                    "was made by a newer offscript", where=str(path), remedy="upgrade offscript, or use --no-journal"
+                )
+            if database.execute(_FOREIGN).fetchone() != (0,):
+                raise ModelError("is not a journal of offscript", where=str(path), remedy=_REMEDY)
             database.executescript(_SCHEMA)
+            if version < _VERSION:
+                database.execute(f"PRAGMA user_version = {_VERSION}")
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
             with closing(sqlite3.connect(self._path, timeout=10)) as database, database:
+                database.execute("PRAGMA trusted_schema = OFF")
                 yield database
-        except sqlite3.DatabaseError as error:
-            raise ModelError(
-                f"is damaged or busy ({error})",
-                where=str(self._path),
-                remedy="move it away; a new one is made, or use --no-journal",
-            ) from error
+        except (sqlite3.Error, OverflowError) as error:
+            raise ModelError(f"is damaged or busy ({error})", where=str(self._path), remedy=_REMEDY) from error
 
     def record(self, verdicts: Iterable[Verdict], *, lineage: str, version: int) -> None:
         """Store verdicts; one that is already there (same id) stays as it was."""
         rows = [
             (
-                v.id,
-                lineage,
+                _plain(v.id),
+                _plain(lineage),
                 version,
                 v.reason.value,
                 v.score,
                 v.time,
-                v.entry.line.source,
+                _plain(v.entry.line.source),
                 v.entry.line.number,
                 v.entry.line.offset,
-                v.session,
-                json.dumps(record_of(v)),
+                None if v.session is None else _plain(v.session),
+                json.dumps(_shortened(record_of(v))),
             )
             for v in verdicts
         ]
@@ -93,18 +103,62 @@ class Journal:
 
     def get(self, verdict_id: str) -> Verdict:
         """Return the stored verdict with this id or unique beginning of it; UsageError if there is none."""
-        pattern = verdict_id.replace("%", "").replace("_", "") + "%"
+        wanted = _plain(verdict_id)
         with self._connection() as database:
-            rows = database.execute("SELECT id, record FROM verdicts WHERE id LIKE ? LIMIT 2", (pattern,)).fetchall()
+            rows = database.execute(
+                "SELECT record FROM verdicts WHERE ?1 != '' AND substr(id, 1, length(?1)) = ?1 LIMIT 2", (wanted,)
+            ).fetchall()
         if len(rows) != 1:
             what = "no stored verdict has" if not rows else "several stored verdicts have"
-            raise UsageError(f"{what} the id {verdict_id!r}", remedy="copy the id that `offscript detect` printed")
-        return verdict_of(json.loads(rows[0][1]))
+            raise UsageError(f"{what} the id {wanted!r}", remedy="copy the id that `offscript detect` printed")
+        try:
+            return verdict_of(json.loads(rows[0][0]))
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise ModelError(f"holds a damaged verdict {wanted!r}", where=str(self._path), remedy=_REMEDY) from error
 
     def __len__(self) -> int:
         """Return the number of stored verdicts."""
         with self._connection() as database:
             return int(database.execute("SELECT COUNT(*) FROM verdicts").fetchone()[0])
+
+
+def _claim(path: Path) -> None:
+    """Make the file, or take the one that is there, for its owner alone; never what a link leads to."""
+    try:
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ModelError("is not a regular file", where=str(path), remedy=_REMEDY)
+            os.fchmod(descriptor, 0o600)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise ModelError(f"cannot be written ({error.strerror})", where=str(path), remedy="use --no-journal") from error
+
+
+def _plain(text: str) -> str:
+    r"""The text as SQLite can hold it: file names may hold bytes that are no UTF-8.
+
+    >>> _plain("bad\udcff.log")
+    'bad\\udcff.log'
+    """
+    return _short(text).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "\u2026"
+
+
+def _shortened(record: dict[str, Any]) -> dict[str, Any]:
+    """The record with every text cut to MAX_TEXT characters, the values to that many in all."""
+    kept = {name: _short(value) if isinstance(value, str) else value for name, value in record.items()}
+    kept["expected"] = [one | {"template": _short(one["template"])} for one in record["expected"]]
+    values, room = [], MAX_TEXT
+    for value in record["values"][:MAX_VALUES]:
+        values.append(value[:room])
+        room -= len(values[-1])
+    return kept | {"values": values}
 
 
 def record_of(verdict: Verdict) -> dict[str, Any]:
