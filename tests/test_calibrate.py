@@ -120,7 +120,23 @@ def test_support_is_two_sessions_at_least() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [{"share": 2.0}, {"asked": 0.0}, {"scores": "1"}, {"unit": "line"}, {"more": 1}, {"share": float("nan")}]
+    "damage",
+    [
+        {"share": 2.0},
+        {"share": math.nan},
+        {"share": math.inf},
+        {"asked": 0.0},
+        {"asked": math.nan},
+        {"scores": "1"},
+        {"scores": True},
+        {"scores": math.inf},
+        {"new": -1},
+        {"new": 11},
+        {"folds": 0},
+        {"unit": "line"},
+        {"unit": []},
+        {"more": 1},
+    ],
 )
 def test_a_damaged_promise_is_refused(damage: dict[str, object]) -> None:
     """What `to_dict` did not write is refused with one clear line."""

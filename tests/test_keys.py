@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import gzip
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +17,13 @@ from hypothesis import strategies as st
 from offscript.config import Config
 from offscript.entries import END, START, UNKNOWN, Reason
 from offscript.errors import InputError, ModelError
-from offscript.models.keys import NEW_KEY_SCORE, UNEXPECTED_LIMIT, KeyModel, SessionVerdict
-from offscript.models.learning import Lesson
+from offscript.models import pairs as pairs_room
+from offscript.models.calibrate import Rule
+from offscript.models.ensemble import Ensemble
+from offscript.models.keys import CACHE_BYTES, NAMED, NEW_KEY_SCORE, UNEXPECTED_LIMIT, KeyModel, SessionVerdict
+from offscript.models.learning import Lesson, _HeldOut
+from offscript.models.lstm import initial
+from offscript.models.pairs import distinct_pairs, windows
 
 TINY = Config(hidden=4, layers=1, history=3, training_steps=50, batch_size=16, folds=2)
 SMALL = Config(hidden=16, layers=1, history=4, training_steps=200, batch_size=32, folds=3)
@@ -102,6 +110,42 @@ def test_expected_names_the_likeliest(model: KeyModel) -> None:
     assert after == {2, 5}
 
 
+def by_sorting(model: KeyModel, history: list[int], k: int) -> list[tuple[int, float]]:
+    """Return the k likeliest symbols of one history by sorting all of them, with nothing remembered."""
+    row = model._probabilities(np.array([history], np.int32))[0][0]
+    ranked = sorted(range(len(row)), key=lambda symbol: (-row[symbol], symbol))
+    return [(symbol, float(row[symbol])) for symbol in ranked[:k] if row[symbol] > 0]
+
+
+@given(st.lists(st.lists(st.integers(0, 7), min_size=4, max_size=4), max_size=20), st.integers(0, 20), st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_expected_of_many_is_that_of_each(
+    model: KeyModel, histories: list[list[int]], k: int, judged_first: bool
+) -> None:
+    """Alone, in any company, any order and any pieces, judged before or not: the same symbols and probabilities."""
+    array = np.array(histories, np.int32).reshape(-1, 4)
+    fresh = KeyModel.from_parts(*model.parts())
+    if judged_first:
+        fresh.surprise(array, np.full(len(array), END, np.int32))
+    want = [by_sorting(model, history, k) for history in histories]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs_room, "CELLS_AT_ONCE", 1)
+        patch.setattr(pairs_room, "FEWEST_ROWS", 3)
+        assert fresh.expected_many(array, k) == want
+    assert fresh.expected_many(array[::-1], k)[::-1] == want
+    assert [fresh.expected(history, k) for history in histories] == want
+
+
+def test_what_was_judged_lately_is_named_without_asking_again(model: KeyModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storm of anomalies costs no second pass through the networks: what was expected is kept with the scores."""
+    histories = np.random.default_rng(3).integers(0, 7, (300, 4)).astype(np.int32)
+    fresh = KeyModel.from_parts(*model.parts())
+    fresh.surprise(histories, np.full(300, END, np.int32))
+    want = [by_sorting(model, history, NAMED) for history in histories.tolist()]
+    monkeypatch.setattr(Ensemble, "probabilities", lambda *_: pytest.fail("the networks were asked again"))
+    assert fresh.expected_many(histories) == want
+
+
 @given(sequences, st.integers(0, 3))
 @settings(max_examples=8, deadline=None)
 def test_same_log_same_bytes_in_any_order(log: list[list[int]], seed: int) -> None:
@@ -148,6 +192,57 @@ def test_remembered_histories_never_change_an_answer(model: KeyModel, monkeypatc
         )
         assert len(small._remembered) <= 50
     assert np.array_equal(small.surprise(histories, targets), want)
+
+
+def held_out_stream(entries: int, keys: int) -> tuple[_HeldOut, Ensemble]:
+    """Return a stream in which hardly any history comes twice, cut into two folds, and two untrained networks."""
+    stream = np.random.default_rng(0).integers(3, 3 + keys, entries).astype(np.int32)
+    found = windows([stream], [False], 3)
+    unit = np.arange(entries)
+    fold = unit * 2 // entries
+    seen = np.arange(1024) < 3 + keys
+    networks = tuple(initial(seen, hidden=4, layers=1, seed=seed) for seed in range(2))
+    held_out = _HeldOut(distinct_pairs(found, unit, fold, 2), unit, fold, 10.0)
+    return held_out, Ensemble(networks, np.stack([seen, seen]))
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Return the most bytes held during a call above those held before."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("name", ["likelihood", "top-g"])
+def test_calibration_holds_few_rows_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory does not grow with distinct histories times keys, and the pieces change no bit of the scores."""
+    held_out, ensemble = held_out_stream(entries=6_000, keys=1_000)
+    rule = Rule(name, rare=1e-4, candidates=9)
+    whole = held_out.scores(ensemble, rule, 0.001)
+    monkeypatch.setattr(pairs_room, "CELLS_AT_ONCE", 1 << 18)
+    pieces: list[npt.NDArray[np.float64]] = []
+    peak = peak_of(lambda: pieces.append(held_out.scores(ensemble, rule, 0.001)))
+    assert pieces[0].tobytes() == whole.tobytes()
+    # one float64 row a history would be 24 MB a fold, and several such matrices are needed
+    assert peak < 20e6
+
+
+def test_judging_holds_few_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many histories and keys, only so many rows are scored together, and the memory of them is bounded."""
+    wide = KeyModel.fit([list(range(1, 1_001))] * 2, TINY)
+    assert wide._room * 8 * 1024 <= CACHE_BYTES
+    histories = np.random.default_rng(1).integers(0, 1_003, (3_000, 3)).astype(np.int32)
+    targets = np.random.default_rng(2).integers(1, 1_003, 3_000).astype(np.int32)
+    whole = KeyModel.from_parts(*wide.parts()).surprise(histories, targets)
+    monkeypatch.setattr(pairs_room, "CELLS_AT_ONCE", 1 << 18)
+    monkeypatch.setattr(wide, "_room", 500)
+    found: list[npt.NDArray[np.float64]] = []
+    peak = peak_of(lambda: found.append(wide.surprise(histories, targets)))
+    assert found[0].tobytes() == whole.tobytes()
+    assert peak < 20e6
 
 
 @pytest.mark.parametrize(
@@ -224,6 +319,15 @@ def test_long_logs_are_cut_to_what_is_kept() -> None:
         ("promise", {}),
         ("curves", 3),
         ("often", 0),
+        ("candidates", 0),
+        ("rare", float("nan")),
+        ("threshold", float("inf")),
+        ("threshold", 10**400),
+        ("count_weight", float("inf")),
+        ("curves", [{"floor": float("nan"), "points": []}]),
+        ("curves", [{"floor": 0.1, "points": [[25, float("inf")]]}]),
+        ("curves", [{"floor": 0.1, "points": [[float("inf"), 1.0]]}]),
+        ("curves", [{"floor": 10**400, "points": []}]),
     ],
 )
 def test_a_damaged_model_is_refused(model: KeyModel, part: str, value: object) -> None:
@@ -251,6 +355,19 @@ def test_damaged_arrays_are_refused(model: KeyModel, name: str) -> None:
     for parts in damaged:
         with pytest.raises(ModelError, match="fit the model again"):
             KeyModel.from_parts(meta, parts)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_no_numbers_are_refused(model: KeyModel, bad: float) -> None:
+    """One NaN or infinity in any weight of any network is found on loading, not in a verdict (promise 4)."""
+    meta, arrays = model.parts()
+    weights = [name for name, array in arrays.items() if array.dtype == np.float32]
+    assert len(weights) == 5 * len(model.curves)
+    for name in weights:
+        damaged = arrays[name].copy()
+        damaged.flat[-1] = bad
+        with pytest.raises(ModelError, match="fit the model again"):
+            KeyModel.from_parts(meta, arrays | {name: damaged})
 
 
 def hdfs(folder: Path, name: str) -> list[list[int]]:

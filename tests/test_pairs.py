@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import naive_keys
 
-from offscript.models.pairs import Sightings, Vocabulary, distinct_pairs, floor_of, unique_rows, windows
+from offscript.models.pairs import (
+    Sightings,
+    Symbols,
+    Vocabulary,
+    at_targets,
+    distinct_pairs,
+    floor_of,
+    rows_at_once,
+    unique_rows,
+    windows,
+)
 
 sessions_of_symbols = st.lists(
     st.tuples(st.lists(st.integers(3, 6), max_size=8), st.booleans()), min_size=1, max_size=8
@@ -64,6 +75,29 @@ def test_unique_rows_are_those_of_numpy(rows: list[list[int]]) -> None:
     want, inverse = np.unique(np.array(rows), axis=0, return_inverse=True)
     assert np.array_equal(distinct, want)
     assert np.array_equal(number, inverse.reshape(-1))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 7)), max_size=40), st.integers(1, 6))
+@settings(max_examples=60, deadline=None)
+def test_pieces_ask_once_for_each_history_and_for_few_together(rows: list[tuple[int, int, int]], most: int) -> None:
+    """Cells are those of one lookup a row, whatever the size of the pieces, which is never passed."""
+    asked: list[Symbols] = []
+
+    def rows_of(histories: Symbols) -> npt.NDArray[np.float64]:
+        asked.append(histories)
+        return histories[:, :1] * 100.0 + histories[:, 1:] * 10.0 + np.arange(8)
+
+    table = np.array(rows, np.int32).reshape(-1, 3)
+    found = at_targets(table[:, :2], table[:, 2], rows_of, most)
+    assert found.tolist() == [100.0 * a + 10.0 * b + target for a, b, target in rows]
+    assert all(1 <= len(piece) <= most for piece in asked)
+    assert sorted(tuple(row) for piece in asked for row in piece.tolist()) == sorted({row[:2] for row in rows})
+
+
+def test_wide_tables_are_cut_into_fewer_rows() -> None:
+    """Rows times symbols stays below one bound, down to the rows of one forward pass."""
+    assert [rows_at_once(1 << power) << power for power in range(4, 17)] == [1 << 22] * 13
+    assert rows_at_once(1 << 20) == 64
 
 
 @given(sessions_of_symbols, st.integers(0, 2**32 - 1))

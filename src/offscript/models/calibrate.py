@@ -113,9 +113,10 @@ class Promise:
         if (
             not isinstance(stored, dict)
             or stored.keys() != kinds.keys()
-            or not all(isinstance(stored[name], kind) for name, kind in kinds.items())
+            or not all(type(stored[name]) is kind for name, kind in kinds.items())
             or stored["unit"] not in {"session", "entry"}
-            or not (0 <= stored["share"] <= 1 and 0 < stored["asked"] < 1 and stored["scores"] >= 0)
+            or not (0 <= stored["share"] <= 1 and 0 < stored["asked"] < 1 and stored["folds"] >= 1)
+            or not 0 <= stored["new"] <= stored["scores"]
         ):
             raise ModelError("has no sound promise of its false alarms", remedy="fit the model again")
         return cls(**stored)

@@ -17,7 +17,7 @@ from offscript.models.calibrate import Promise, Rule
 from offscript.models.ensemble import Ensemble
 from offscript.models.learning import DistinctSessions, Learnt, Lesson, learn
 from offscript.models.lstm import Curve, Progress
-from offscript.models.pairs import Sightings, Symbols, Vocabulary, unique_rows, windows
+from offscript.models.pairs import Sightings, Symbols, Vocabulary, at_targets, rows_at_once, unique_rows, windows
 
 NEW_KEY_SCORE = 100.0
 """Score of a key never seen: above any unexpected key, whose score is cut at UNEXPECTED_LIMIT."""
@@ -31,8 +31,12 @@ ACCEPTED = 0.99
 CACHE_BYTES = 64 << 20
 """Memory for remembered histories: half a million of them with 32 symbols."""
 
+NAMED = 3
+"""Likeliest next symbols remembered with the scores of a history: as many as a verdict names, so that a storm of
+anomalies asks the networks nothing twice."""
+
 CHUNK = 1 << 16
-"""Windows scored at once: bounds memory whatever the number of sessions."""
+"""Windows whose distinct histories are looked for at once: bounds memory whatever the number of sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ class KeyModel:
         self.learnt = learnt
         self.learns_end = bool(learnt.ensemble.seen[:, END].any())
         self._remembered: dict[bytes, npt.NDArray[np.float64]] = {}
-        self._room = max(1024, CACHE_BYTES // (8 * learnt.ensemble.seen.shape[1]))
+        self._capacity = learnt.ensemble.seen.shape[1]
+        self._room = max(1, CACHE_BYTES // (8 * (self._capacity + 2 * NAMED)))
 
     @property
     def promise(self) -> Promise:
@@ -121,17 +126,32 @@ class KeyModel:
     def surprise(self, histories: Symbols, targets: Symbols) -> npt.NDArray[np.float64]:
         """The score of each target after its history, 1.0 is the threshold: (n, h) and (n,) symbols -> (n,)."""
         out = np.empty(len(targets), np.float64)
+        most = rows_at_once(self._capacity)
         for start in range(0, len(targets), CHUNK):
-            distinct, row = unique_rows(histories[start : start + CHUNK])
-            scores = self._scores(distinct)
-            out[start : start + CHUNK] = scores[row, targets[start : start + CHUNK]]
+            part = slice(start, start + CHUNK)
+            out[part] = at_targets(histories[part], targets[part], self._answers, most)
         return out
 
-    def expected(self, history: Sequence[int], k: int = 3) -> list[tuple[int, float]]:
+    def expected(self, history: Sequence[int], k: int = NAMED) -> list[tuple[int, float]]:
         """The k likeliest next symbols after a history of h symbols, with their probabilities."""
-        blended, _ = self._probabilities(np.asarray([history], np.int32))
-        best = np.argsort(-blended[0], kind="stable")[:k]
-        return [(int(symbol), float(blended[0, symbol])) for symbol in best if blended[0, symbol] > 0]
+        return self.expected_many(np.asarray([history], np.int32), k)[0]
+
+    def expected_many(self, histories: Symbols, k: int = NAMED) -> list[list[tuple[int, float]]]:
+        """What `expected` says of each history: (n, h) symbols -> n lists of at most k (symbol, probability).
+
+        The likeliest come first, of equals the lower symbol; what cannot follow is left out. Up to `NAMED` of a
+        history scored lately are remembered; others take a pass through the networks, 64 distinct histories each.
+        """
+        if not len(histories):
+            return []
+        distinct, number = unique_rows(histories)
+        most = rows_at_once(self._capacity)
+        found: list[list[tuple[int, float]]] = []
+        for start in range(0, len(distinct), most):
+            symbols, shares = np.split(self._best(distinct[start : start + most], k), 2, axis=1)
+            rows = zip(symbols[:, :k].astype(int).tolist(), shares[:, :k].tolist(), strict=True)
+            found += [[(s, share) for s, share in zip(*row, strict=True) if share > 0] for row in rows]
+        return [list(found[n]) for n in number]
 
     def judge(
         self, sequences: Sequence[Sequence[int]], *, complete: bool | Sequence[bool] = True
@@ -158,12 +178,25 @@ class KeyModel:
         plain = learnt.ensemble.probabilities(histories)
         return learnt.sightings.blend(histories, plain, weight=self.count_weight, often=learnt.often)
 
-    def _scores(self, histories: Symbols) -> npt.NDArray[np.float64]:
-        """Scores of every symbol after each distinct history, (n, capacity), remembered."""
+    def _best(self, histories: Symbols, k: int) -> npt.NDArray[np.float64]:
+        """At least k likeliest symbols after each distinct history, as `_likeliest` gives them."""
+        if k <= NAMED:
+            return self._answers(histories)[:, self._capacity :]
+        return _likeliest(self._probabilities(histories)[0], min(k, self._capacity))
+
+    def _answers(self, histories: Symbols) -> npt.NDArray[np.float64]:
+        """All that is remembered of each distinct history, (n, capacity + 2 NAMED).
+
+        First the scores of every symbol, then the likeliest symbols and their probabilities: one row, because half a
+        million small objects would take more memory than what they hold.
+        """
         names = [row.tobytes() for row in np.ascontiguousarray(histories, np.int32)]
         missing = [number for number, name in enumerate(names) if name not in self._remembered]
-        fresh = self._fresh(histories[missing])
-        found = {names[number]: row for number, row in zip(missing, fresh, strict=True)}
+        found: dict[bytes, npt.NDArray[np.float64]] = {}
+        if missing:
+            blended, often = self._probabilities(histories[missing])
+            fresh = np.concatenate((self._scores(blended, often), _likeliest(blended, NAMED)), axis=1)
+            found = {names[number]: row for number, row in zip(missing, fresh, strict=True)}
         out = np.array([found[name] if name in found else self._remembered[name] for name in names])
         if len(self._remembered) + len(found) > self._room:
             self._remembered.clear()
@@ -172,8 +205,8 @@ class KeyModel:
             self._remembered.update((name, row.copy()) for name, row in found.items())
         return out
 
-    def _fresh(self, histories: Symbols) -> npt.NDArray[np.float64]:
-        blended, often = self._probabilities(histories)
+    def _scores(self, blended: npt.NDArray[np.float64], often: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Scores of every symbol, (n, capacity), from what `_probabilities` gives."""
         rule = self.learnt.rule
         scores = np.minimum(rule.raw(blended) / rule.threshold, UNEXPECTED_LIMIT)
         scores[often] = np.minimum(scores[often], ACCEPTED)
@@ -231,12 +264,25 @@ def reason_of(target: int) -> Reason:
     return Reason.NEW_KEY if target < FIRST_KEY_SYMBOL else Reason.UNEXPECTED_KEY
 
 
+def _likeliest(probabilities: npt.NDArray[np.float64], k: int) -> npt.NDArray[np.float64]:
+    """The k likeliest symbols of each row, then their probabilities: (n, capacity) -> (n, 2k)."""
+    left, rows = probabilities.copy(), np.arange(len(probabilities))
+    out = np.empty((len(rows), 2 * k))
+    # k passes take less than sorting whole rows, and argmax too names the first of equals
+    for place in range(k):
+        best = left.argmax(axis=1)
+        out[:, place], out[:, k + place] = best, left[rows, best]
+        left[rows, best] = -1.0
+    return out
+
+
 def _damaged(what: str) -> ModelError:
     return ModelError(f"has a damaged key model ({what})", remedy="fit the model again, or copy it again")
 
 
 def _restored(cls: type[KeyModel], meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> KeyModel:
-    sizes = {name: meta[name] for name in ("history", "layers", "hidden", "capacity", "networks", "often")}
+    whole = ("history", "layers", "hidden", "capacity", "networks", "often", "candidates")
+    sizes = {name: meta[name] for name in whole}
     keys = meta["keys"]
     if not all(type(key) is int for key in keys) or len(set(keys)) != len(keys):
         raise _damaged("keys")
@@ -246,23 +292,29 @@ def _restored(cls: type[KeyModel], meta: dict[str, Any], arrays: dict[str, npt.N
     if history > 64 or sizes["networks"] > 100 or capacity < len(keys) + FIRST_KEY_SYMBOL:
         raise _damaged("sizes")
     numbers = [float(meta[name]) for name in ("rare", "threshold", "count_weight")]
-    if not all(0 < number < math.inf for number in numbers) or numbers[0] >= 1 or type(meta["candidates"]) is not int:
+    if not all(0 < number < math.inf for number in numbers) or numbers[0] >= 1:
         raise _damaged("numbers")
     if meta["rule"] not in {"likelihood", "top-g"}:
         raise _damaged("rule")
-    curves = tuple(Curve(tuple((int(s), float(v)) for s, v in c["points"]), float(c["floor"])) for c in meta["curves"])
     learnt = Learnt(
         Ensemble.from_arrays(
             arrays, count=sizes["networks"], capacity=capacity, hidden=sizes["hidden"], layers=sizes["layers"]
         ),
-        curves,
-        Rule(meta["rule"], numbers[0], meta["candidates"], numbers[1]),
+        tuple(_curve(stored) for stored in meta["curves"]),
+        Rule(meta["rule"], numbers[0], sizes["candidates"], numbers[1]),
         sizes["often"],
         Promise.from_dict(meta["promise"]),
         _sightings(arrays, history, capacity),
         _sessions(arrays, capacity),
     )
     return cls(Vocabulary.from_keys(keys), history, numbers[2], learnt)
+
+
+def _curve(stored: dict[str, Any]) -> Curve:
+    curve = Curve(tuple((int(step), float(loss)) for step, loss in stored["points"]), float(stored["floor"]))
+    if not all(map(math.isfinite, [curve.floor, *(loss for _, loss in curve.points)])):
+        raise _damaged("curves")
+    return curve
 
 
 def _sightings(arrays: dict[str, npt.NDArray[Any]], history: int, capacity: int) -> Sightings:

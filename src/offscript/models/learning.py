@@ -20,8 +20,9 @@ from offscript.models.pairs import (
     Symbols,
     Vocabulary,
     Windows,
+    at_targets,
     distinct_pairs,
-    unique_rows,
+    rows_at_once,
     windows,
 )
 
@@ -200,10 +201,14 @@ class _HeldOut:
         units = self.pairs.without(fold)
         known = units > 0
         sightings = Sightings(self.pairs.histories[known], self.pairs.targets[known], units[known])
-        histories, number = unique_rows(self.pairs.histories[rows])
-        blended, _ = sightings.blend(histories, ensemble.alone(fold, histories), weight=self.count_weight, often=often)
+
+        def raw(histories: Symbols) -> npt.NDArray[np.float64]:
+            plain = ensemble.alone(fold, histories)
+            return rule.raw(sightings.blend(histories, plain, weight=self.count_weight, often=often)[0])
+
         scores = np.zeros(len(self.pairs))
-        scores[rows] = rule.raw(blended)[number, self.pairs.targets[rows]]
+        most = rows_at_once(ensemble.seen.shape[1])
+        scores[rows] = at_targets(self.pairs.histories[rows], self.pairs.targets[rows], raw, most)
         scores[units >= often] = 0.0
         scores[~ensemble.seen[fold][self.pairs.targets]] = np.inf
         return scores

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -12,6 +12,13 @@ import numpy.typing as npt
 from offscript.entries import END, FIRST_KEY_SYMBOL, START, UNKNOWN
 
 Symbols: TypeAlias = npt.NDArray[np.int32]
+
+CELLS_AT_ONCE = 1 << 22
+"""Probabilities held at once, 32 MiB in float64: memory then does not grow with distinct histories times keys, and
+work on larger pieces is no faster (ours)."""
+
+FEWEST_ROWS = 64
+"""Rows of one forward pass: fewer at once would be padded, so smaller pieces only repeat work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,43 @@ def unique_rows(rows: npt.NDArray[Any]) -> tuple[Symbols, npt.NDArray[np.int64]]
     blocks = packed.view(np.dtype((np.void, packed.shape[1] * 4))).reshape(-1)
     _, first, inverse = np.unique(blocks, return_index=True, return_inverse=True)
     return rows[first].astype(np.int32), inverse.reshape(-1).astype(np.int64)
+
+
+def rows_at_once(capacity: int) -> int:
+    """How many rows of so many symbols are held at once.
+
+    >>> rows_at_once(32), rows_at_once(1024), rows_at_once(1 << 20)
+    (131072, 4096, 64)
+    """
+    return max(FEWEST_ROWS, CELLS_AT_ONCE // capacity)
+
+
+def at_targets(
+    histories: npt.NDArray[Any],
+    targets: npt.NDArray[Any],
+    rows_of: Callable[[Symbols], npt.NDArray[np.float64]],
+    most: int,
+) -> npt.NDArray[np.float64]:
+    """The cell of each target in the row of its history: (n, h) and (n,) symbols -> (n,).
+
+    `rows_of` gives the rows of distinct histories, (d, h) -> (d, capacity or wider); it is asked for each distinct
+    history once, for at most `most` together, and of its answer only the targets' cells are kept.
+
+    >>> import numpy as np
+    >>> at_targets(np.array([[1], [2], [1]]), np.array([0, 1, 2]), lambda rows: rows * np.array([[1.0, 10, 100]]), 1)
+    array([  1.,  20., 100.])
+    """
+    out = np.empty(len(targets), np.float64)
+    if not len(targets):
+        return out
+    distinct, number = unique_rows(histories)
+    order = np.argsort(number, kind="stable")
+    starts = range(0, len(distinct), most)
+    ends = np.searchsorted(number[order], [start + most for start in starts])
+    for start, begin, end in zip(starts, [0, *ends[:-1]], ends, strict=True):
+        here = order[begin:end]
+        out[here] = rows_of(distinct[start : start + most])[number[here] - start, targets[here]]
+    return out
 
 
 def floor_of(histories: npt.NDArray[Any], targets: npt.NDArray[Any], weights: npt.NDArray[np.floating[Any]]) -> float:
