@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests import naive
 from tests.strategies import FEW, logs, messages
 
+from offscript.entries import WILDCARD
 from offscript.errors import ModelError
 from offscript.parse.match import FrozenTemplate, Templates
 from offscript.parse.spell import Spell
@@ -138,3 +139,17 @@ def test_hostile_text_is_kept_raw() -> None:
     match = learnt(["ok"]).match("[bold]x[/bold] \x1b[31m <script>")
     assert "<" in match.template
     assert "script" in match.template
+
+
+@FEW
+@given(logs())
+def test_there_is_one_value_for_each_wildcard(log: list[str]) -> None:
+    """A template without `<*>` has no value, and every other as many as it has `<*>`."""
+    spell = Spell()
+    for message in log:
+        spell.learn(message)
+    templates, _ = spell.settle()
+    for message in log:
+        match = templates.match(message)
+        if WILDCARD not in message and templates.template(match.key).count:
+            assert len(match.values) == match.template.count(WILDCARD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from offscript.console import Output, emit, say, show
-from offscript.detector import Detector
+from offscript.detector import COUNTED, Detector
 from offscript.entries import Line, Verdict
 from offscript.journal import Journal, record_of
 from offscript.live import watch
@@ -26,6 +26,7 @@ from offscript.render import (
 GROUPS_SHOWN = 100  # rows of a table on a terminal; more are not read there, and every verdict is in the JSON lines
 GROUPS_EXPLAINED = 5  # a screenful: each takes three lines
 JOURNAL_BATCH = 1000  # verdicts written to the journal at once when a whole file is judged
+TEMPLATE_WIDTH = 60  # characters of a template in a table; the explanations below it hold the line itself
 SESSION_WIDTH = 40  # characters of a session's name in a table: a UUID has 36
 
 
@@ -91,18 +92,29 @@ def announce_live(
 
 def summarise(detector: Detector, found: int) -> None:
     """Say what was read and judged, what was not, and why."""
-    counts = [(name, count) for name, count in detector.counts.items() if count and name != "anomalies"]
-    say(f"{found:,} anomalies; " + ", ".join(f"{count:,} {name}" for name, count in counts))
+    counts = [(name, detector.counts[name]) for name in COUNTED if detector.counts[name]]
+    told = ", ".join(f"{count:,} {name}" for name, count in counts) or "no lines"
+    say(f"{found:,} {'anomaly' if found == 1 else 'anomalies'}; {told}")
 
 
 def _print_groups(found: list[Verdict]) -> None:
     groups = verdict_groups(found)
+    columns = ["time", "line", "session", "reason", "score", "more", "what came"]
     rows = [
-        [clock(v.time), place(v), plain(v.session or "-", SESSION_WIDTH), v.reason, f"{v.score:.2f}", more or ""]
+        [
+            clock(v.time),
+            place(v),
+            plain(v.session or "-", SESSION_WIDTH),
+            v.reason,
+            f"{v.score:.2f}",
+            f"+{more}" if more else "",
+            plain(v.entry.template, TEMPLATE_WIDTH),
+        ]
         for v, more in groups[:GROUPS_SHOWN]
     ]
-    columns = ["time", "line", "session", "reason", "score", "more"]
-    show(table(f"{len(found):,} anomalies in {len(groups):,} groups", columns, rows))
+    if all(v.session is None for v, _ in groups):
+        columns, rows = [c for c in columns if c != "session"], [row[:2] + row[3:] for row in rows]
+    show(table(f"{len(found):,} verdicts in {len(groups):,} groups", columns, rows))
     emit("\nthe highest scores, explained:")
     for verdict, _ in sorted(groups, key=lambda group: -group[0].score)[:GROUPS_EXPLAINED]:
         emit("\n" + explained(verdict))

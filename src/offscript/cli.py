@@ -17,9 +17,9 @@ from offscript import __version__
 from offscript.announce import announce, announce_live, journalled, summarise
 from offscript.config import Config
 from offscript.console import Output, chosen, emit, print_rows, progress_bar, quiet_broken_pipe, say, settings
-from offscript.detector import Detector, detect
+from offscript.detector import Detector, checked, detect
 from offscript.entries import Entry, Fields, Line
-from offscript.errors import OffscriptError, UsageError
+from offscript.errors import InputError, OffscriptError, UsageError
 from offscript.journal import Journal
 from offscript.model import Model, check_place, journal_path, load
 from offscript.parse.header import Header, header_from_options
@@ -132,7 +132,7 @@ def detect_verb(
     if follow_file or logs == ["-"]:
         found = announce_live(
             detector,
-            follow(logs[0], stop=lambda: False) if follow_file else read("-"),
+            follow(logs[0], stop=lambda: False, config=judge.config) if follow_file else read("-", config=judge.config),
             chosen(output),
             journal,
             complete=complete,
@@ -176,6 +176,12 @@ def scan_verb(
     for finding in reading.report.findings():
         say(finding)
     split = int(len(lines) * share)
+    from offscript.fitting import MIN_ENTRIES  # noqa: PLC0415  (loaded only by the verbs that learn)
+
+    if split < MIN_ENTRIES:
+        raise InputError(
+            f"{len(lines)} lines are too few", where=logs[0], remedy="give a log of some hundred lines at least"
+        )
     say(
         f"learning from the first {split:,} lines and judging the last {len(lines) - split:,}: what went wrong in the "
         "first part counts as normal here; for a clean model use `offscript fit` on normal logs"
@@ -204,7 +210,7 @@ def parse_verb(
     config: ConfigOption = None,
 ) -> None:
     """Turn lines into log keys, templates and values: one record a line of the log."""
-    chosen_settings = settings(config, session=session if session is not None else "none")
+    chosen_settings = settings(config, session=session)
     reading = read(*logs, config=chosen_settings)
     if model is not None:
         parsed = _matched(load(model), reading)
@@ -317,7 +323,7 @@ def _learnt(lines: Iterable[Line], config: Config, header: Header | None) -> Ite
 
 def _matched(model: Model, lines: Iterable[Line]) -> Iterator[Entry]:
     reader = Reader(model.header, model.session_key, model.templates)
-    for line in lines:
+    for line in checked(model.header, lines):
         read_entry = reader.entry(line)
         if read_entry is not None:
             yield read_entry[0]
@@ -345,7 +351,7 @@ def main() -> None:
         say(f"offscript: {error}")
         code = 2
     except TyperException as error:
-        say(f"offscript: {' '.join(error.format_message().split())}; see `offscript {_verb()}--help`")
+        say(f"offscript: {' '.join(error.format_message().split()).rstrip('.')}; see `offscript {_verb()}--help`")
         code = 2
     except Exit as stop:
         code = stop.exit_code

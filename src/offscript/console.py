@@ -94,6 +94,9 @@ def progress_bar() -> Iterator[Callable[[str, float, float], None]]:
 
         def report(stage: str, done: float, of: float) -> None:
             if stage not in tasks:
+                for old in tasks.values():
+                    bar.remove_task(old)
+                tasks.clear()
                 tasks[stage] = bar.add_task(stage, total=of or None)
             bar.update(tasks[stage], completed=done, total=of or None)
 

@@ -11,7 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,28 @@ import numpy as np
 from offscript.entries import END, START, UNKNOWN, Entry, Expected, Line, Reason, Verdict
 from offscript.errors import StateError
 from offscript.model import Model
-from offscript.parse.header import check_header
+from offscript.parse.header import Header, check_header
 from offscript.parse.records import Reader
 from offscript.parse.sessions import Closed, OpenSessions, Session
 
 BLOCK_LINES = 4096  # lines judged together: enough to fill batches, small enough that verdicts come steadily
 HEADER_SAMPLE = 2000  # lines of a source that must fit the stored header before any is judged
 TEXT_KEPT = 500  # characters of its last line an open session keeps for the verdict at its close
+FIRST_LINE = 1.0  # where the clock of a source without stamps begins: it counts lines
+TEMPLATE_SHOWN, TEMPLATE_HEAD = 100, 40  # characters of a template in a sentence; the whole stands in `expected`
 EXPECTED_SHOWN = 3  # candidates named in a verdict: beyond three, probabilities are rarely worth reading
+COUNTED = (
+    "lines",
+    "continuation lines",
+    "entries",
+    "entries without session",
+    "sessions",
+    "sessions closed",
+    "sessions joined midway",
+    "sessions open at the end, not judged",
+    "sessions over the cap, closed unjudged",
+)  # what a detector counts, in the order in which it is told
+START_ANEW = "start the detector without this state, or restore the state from a backup"
 
 
 @dataclass(slots=True)
@@ -62,6 +76,7 @@ class Detector:
         self._sessions = OpenSessions(model.timeout, model.config.max_open_sessions)
         self._start = (START,) * model.config.history
         self._one_stream = model.session_key.where == "none"
+        self._left_open: set[str] = set()
         if state is not None:
             self._restore(state)
 
@@ -96,8 +111,14 @@ class Detector:
         is said to be `complete`.
         """
         closed, still_open = self._sessions.finish(complete=complete)
-        self.counts["sessions open at the end, not judged"] += 0 if self._one_stream else len(still_open)
+        self._left_open = set() if self._one_stream else {session.id for session in still_open}
+        self.counts["sessions open at the end, not judged"] += len(self._left_open)
+        self.counts["sessions over the cap, closed unjudged"] += self._sessions.overflow
         return self._judge(self._closings(closed))
+
+    def open_sessions(self) -> set[str]:
+        """Return the ids of the sessions that `close` left open: their ends were not judged."""
+        return set(self._left_open)
 
     def now(self) -> float | None:
         """Return log time, the latest clock of any source in seconds since 1970; None where no line had a stamp."""
@@ -125,14 +146,33 @@ class Detector:
             raise StateError(
                 "this state belongs to another model", remedy="start without it, or use the model it came from"
             )
-        self.counts.update(head.get("counts", {}))
+        counts = head.get("counts")
+        if not isinstance(counts, Mapping) or not all(type(count) is int for count in counts.values()):
+            raise StateError("the counts of this state are damaged", remedy=START_ANEW)
+        self.counts.update(counts)
         parts: dict[str, dict[str, Any]] = {"source": {}, "session": {}}
         for name, row in state.items():
             kind, _, rest = name.partition("/")
-            if kind in parts and row is not None:
+            if name != "detector" and kind not in parts:
+                raise StateError(f"row {name[:60]!r} is not a row of a detector", remedy=START_ANEW)
+            if name != "detector" and row is not None:
                 parts[kind][rest] = row
         self._reader.records.load(parts["source"])
         self._sessions.load(parts["session"])
+        for session in self._sessions:
+            self._check(session)
+
+    def _check(self, session: Session) -> None:
+        last = session.extra.get("last")
+        kinds = ((int,), (int,), (str,), (int,), (str,), (float, type(None)))
+        sound = isinstance(last, list) and len(last) == len(kinds)
+        if isinstance(last, list) and sound:
+            sound = all(isinstance(value, kind) for value, kind in zip(last, kinds, strict=True))
+        symbols = len(self.model.keys.vocabulary)
+        if not sound or not all(0 <= symbol < symbols for symbol in session.history):
+            raise StateError(f"the row of session {session.id[:60]!r} is damaged", remedy=START_ANEW)
+        if session.source not in self._reader.records.sources:
+            raise StateError(f"the source of session {session.id[:60]!r} has no row", remedy=START_ANEW)
 
     # -- from entries to cases -------------------------------------------------------------------------------------
 
@@ -144,7 +184,7 @@ class Detector:
         source = entry.line.source
         if entry.session is None and not self._one_stream:
             self.counts["entries without session"] += 1
-            return _Case(entry, target, self._start, None)
+            return _Case(entry, UNKNOWN, self._start, None)
         session = self._sessions.enter(source, entry.session or "")
         if session.entries == 1 and not self._one_stream:
             self.counts["sessions"] += 1
@@ -152,15 +192,16 @@ class Detector:
         history = (self._start + tuple(session.history))[-window:]
         session.history = [*session.history, target][-window:]
         line = entry.line
-        session.extra["last"] = [line.number, line.offset, line.text[:TEXT_KEPT], entry.key, entry.template, entry.time]
+        last = (line.number, line.offset, line.text[:TEXT_KEPT], entry.key, entry.template, entry.time)
+        session.extra["last"] = list(last)
         return _Case(entry, target, history, session, self._may_be_joined(session))
 
     def _may_be_joined(self, session: Session) -> bool:
         """Whether the session may have begun before its source did, so that its real first lines are not here."""
-        began = self._reader.records.sources[session.source].first
-        if self._one_stream or session.entries > 1 or began is None or self.model.timeout is None:
+        if self._one_stream or session.entries > 1 or self.model.timeout is None:
             return False
-        return session.first - began <= self.model.timeout
+        began = self._reader.records.sources[session.source].first
+        return session.first - (FIRST_LINE if began is None else began) <= self.model.timeout
 
     def _closings(self, closed: Iterable[Closed]) -> list[_Case]:
         cases = []
@@ -180,34 +221,34 @@ class Detector:
         histories = np.array([case.history for case in cases], dtype=np.int32)
         targets = np.array([case.target for case in cases], dtype=np.int32)
         scores = self.model.keys.surprise(histories, targets)
-        verdicts = []
-        for place in range(len(cases)):
-            case, score = cases[place], float(scores[place])
-            if self._is_judged(case, score) and score >= 1.0:
-                verdicts.append(self._verdict(case, score))
-        self.counts["anomalies"] += len(verdicts)
-        return verdicts
+        flagged = [
+            (case, float(score))
+            for case, score in zip(cases, scores, strict=True)
+            if self._is_judged(case, score) and score >= 1.0
+        ]
+        self.counts["anomalies"] += len(flagged)
+        expected = self._expected([case for case, _ in flagged])
+        return [self._verdict(case, score, choices) for (case, score), choices in zip(flagged, expected, strict=True)]
 
     def _is_judged(self, case: _Case, score: float) -> bool:
-        """Whether order can be judged: not outside sessions, nor while a session joined midway has no full history."""
-        if case.target == UNKNOWN:
-            return True
+        """Whether the case can be judged at all.
+
+        A line outside sessions has no history: it is judged by its key alone. A stream, and a session joined midway,
+        have a history once h entries of it were seen; a key never seen is judged without one.
+        """
         if case.session is None:
-            return False
+            return not case.entry.known
         if case.may_be_joined and score >= 1.0:
             case.session.extra["joined"] = True
             self.counts["sessions joined midway"] += 1
-        return not (case.session.extra.get("joined") and START in case.history)
+        if case.target == UNKNOWN and not case.entry.known:
+            return True
+        return not (START in case.history and (self._one_stream or case.session.extra.get("joined")))
 
-    def _verdict(self, case: _Case, score: float) -> Verdict:
-        reason = (
-            Reason.NEW_KEY
-            if case.target == UNKNOWN
-            else Reason.INCOMPLETE_SESSION
-            if case.target == END
-            else Reason.UNEXPECTED_KEY
-        )
-        expected = self._expected(case) if case.session is not None else ()
+    def _verdict(self, case: _Case, score: float, expected: tuple[Expected, ...]) -> Verdict:
+        reason = Reason.INCOMPLETE_SESSION if case.target == END else Reason.UNEXPECTED_KEY
+        if case.target != END and not case.entry.known:
+            reason = Reason.NEW_KEY
         entry = case.entry
         return Verdict(
             id=_verdict_id(self.model.lineage, entry.line, reason),
@@ -221,8 +262,15 @@ class Detector:
             history=tuple(key for symbol in case.history if (key := self.model.keys.key(symbol)) is not None),
         )
 
-    def _expected(self, case: _Case) -> tuple[Expected, ...]:
-        found = self.model.keys.expected(case.history, EXPECTED_SHOWN)
+    def _expected(self, cases: Sequence[_Case]) -> list[tuple[Expected, ...]]:
+        """The likeliest next keys of each case; none outside sessions."""
+        within = [case.history for case in cases if case.session is not None]
+        if not within:
+            return [() for _ in cases]
+        found = iter(self.model.keys.expected_many(np.array(within, dtype=np.int32), EXPECTED_SHOWN))
+        return [() if case.session is None else self._named(next(found)) for case in cases]
+
+    def _named(self, found: Iterable[tuple[int, float]]) -> tuple[Expected, ...]:
         return tuple(Expected(self.model.keys.key(symbol) or 0, self._name(symbol), share) for symbol, share in found)
 
     def _name(self, symbol: int) -> str:
@@ -232,15 +280,15 @@ class Detector:
         return "a line never seen before" if key is None else self.model.templates.template(key).text
 
     def _detail(self, case: _Case, reason: Reason, expected: Sequence[Expected]) -> str:
-        choices = " or ".join(f"`{e.template}` ({e.probability:.0%})" for e in expected)
+        choices = " or ".join(f"`{_short(e.template)}` ({e.probability:.0%})" for e in expected)
         if reason is Reason.NEW_KEY:
             nearest = case.entry.nearest
-            known = f"; the nearest is `{self.model.templates.template(nearest).text}`" if nearest else ""
+            known = f"; the nearest is `{_short(self.model.templates.template(nearest).text)}`" if nearest else ""
             return f"no known template matches this line{known}" + (f"; expected {choices}" if choices else "")
         if reason is Reason.INCOMPLETE_SESSION:
             return f"the session ended here; expected next: {choices}"
         before = case.history[-1]
-        after = "at the start of the session" if before == START else f"after `{self._name(before)}`"
+        after = "at the start of the session" if before == START else f"after `{_short(self._name(before))}`"
         return f"{after}, expected {choices}"
 
 
@@ -254,19 +302,32 @@ def detect(
 ) -> Iterator[Verdict]:
     """Judge whole files: yield the verdicts of `lines`, then those of the sessions that close at the end (ours).
 
-    The stored header must match 90% of the first lines, else InputError. `progress` gets the number of lines read.
+    The stored header must match 90% of the first lines of each source, else InputError. `progress` gets the number of
+    lines read.
     """
     detector = detector if detector is not None else Detector(model)
-    stream = iter(lines)
-    first = list(islice(stream, HEADER_SAMPLE))
-    if first:
-        check_header(model.header, first, first[0].source)
-    rest = chain(first, stream)
-    while block := list(islice(rest, BLOCK_LINES)):
+    stream = checked(model.header, lines)
+    while block := list(islice(stream, BLOCK_LINES)):
         yield from detector.push_block(block)
         if progress is not None:
             progress(len(block))
     yield from detector.close(complete=complete)
+
+
+def checked(header: Header, lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield the lines unchanged, but refuse a source that the stored header does not fit (ours).
+
+    Each source is looked at when its first line comes, up to `HEADER_SAMPLE` lines ahead; InputError names its first
+    line that does not fit.
+    """
+    known: set[str] = set()
+    for source, run in groupby(lines, key=lambda line: line.source):
+        ahead = 0 if source in known else HEADER_SAMPLE
+        known.add(source)
+        first = list(islice(run, ahead))
+        if first:
+            check_header(header, first, source)
+        yield from chain(first, run)  # noqa: B031  (what the look ahead took comes first, then the rest)
 
 
 def _last_entry(session: Session) -> Entry:
@@ -275,6 +336,15 @@ def _last_entry(session: Session) -> Entry:
     return Entry(line, key, (), template, time, None, session.id, key > 0)
 
 
+def _short(template: str) -> str:
+    """Cut a long template in its middle: print statements differ at their beginning and at their end."""
+    return (
+        template
+        if len(template) <= TEMPLATE_SHOWN
+        else f"{template[:TEMPLATE_HEAD]} … {template[TEMPLATE_HEAD - TEMPLATE_SHOWN :]}"
+    )
+
+
 def _verdict_id(lineage: str, line: Line, reason: Reason) -> str:
-    seed = "\x1f".join((lineage, line.source, str(line.offset), reason.value))
+    seed = "\x1f".join((lineage, line.source, str(line.offset), reason.value, line.text[:TEXT_KEPT]))
     return hashlib.blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -116,8 +116,8 @@ class Expected:
 class Verdict:
     """The judgement on one entry, or on one closed session (then `entry` is the session's last).
 
-    `score` is on one scale for every detector: 1.0 is the threshold. `time` is the log time of the judgement in
-    seconds since 1970. `id` is a hash of lineage, source, byte position and reason: a replay gives the same ids.
+    `score` is on one scale for every detector: 1.0 is the threshold. `time` is the log time of the entry in seconds
+    since 1970. `id` is a hash of lineage, source, byte position and reason: a replay gives the same ids.
     """
 
     id: str

@@ -362,5 +362,5 @@ def check_header(header: Header, lines: Sequence[Line], source: str) -> None:
     first = next(line for line in lines if header.split(line.text) is None and not header.continues(line.text))
     raise InputError(
         f"the header of the model ({header.describe()}) fits only {share:.0%} of the lines; this one has another",
-        where=source, line=first.number, remedy="fit again on a log of this format, or give --header auto",
+        where=source, line=first.number, remedy="fit a model on a log of this format",
     )  # fmt: skip

@@ -21,6 +21,7 @@ from offscript.parse.match import Templates
 from offscript.parse.records import Records
 from offscript.parse.sessions import SessionKey
 from offscript.parse.spell import Spell
+from offscript.parse.tokens import MAX_TOKENS
 
 Progress = Callable[[str, float, float], None]
 """Called with the stage's name, how much is done and how much there is (0 when that is not known)."""
@@ -147,11 +148,15 @@ def entries(parsed: Parsed, texts: Iterable[tuple[Line, Fields]]) -> Iterator[En
         )
 
 
+_SKIPPED = {
+    "long_messages": f"messages have more than {MAX_TOKENS} tokens: the rest of each was taken as one value",
+    "skeletons": "messages came after the cap on distinct messages: they were matched, not learnt",
+    "templates": "messages came after the cap on templates: this log is hardly made of print statements",
+}
+
+
 def _warnings(spell: Spell) -> list[str]:
-    found = [f"{count:,} messages: {what}" for what, count in spell.skipped.items() if count]
-    if spell.is_full:
-        found.append("the cap on templates is reached: this log is hardly made of print statements")
-    return found
+    return [f"{count:,} {_SKIPPED[what]}" for what, count in spell.skipped.items() if count]
 
 
 def _silent(stage: str, done: float, total: float) -> None:

@@ -154,8 +154,11 @@ class Templates:
         key = self._members.get(tokens) or self._exact.get(tokens) or self._fitting(tokens)
         if key is not None:
             row = self._table[key]
-            # a skeleton kept for being over a cap may not fit: then all of it is one value
-            runs = glob_runs(row.tokens, tokens, row.kinds) or glob_runs(row.tokens, tokens) or [(0, len(tokens))]
+            runs = glob_runs(row.tokens, tokens, row.kinds)
+            if runs is None:
+                runs = glob_runs(row.tokens, tokens)
+            if runs is None:  # a skeleton kept for being over a cap may not fit: then all of it is one value
+                runs = [(0, len(tokens))]
             return _answer(key, row.text, tokens, tuple(runs))
         nearest = self._index.best(words_of(tokens), 0.0)
         return _answer(_hash(tokens), render(tokens, spaces), tokens, own_runs(tokens), nearest and nearest[0])
