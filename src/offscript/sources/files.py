@@ -17,6 +17,8 @@ from offscript.sources.unpack import PIECE, Unpacked, unpack
 
 # Enough to tell text from machine code, and read at once.
 _HEAD = 1 << 16
+# Less than this says nothing: a pipe may give a few bytes first, and one control character among them is no program.
+_LEAST_HEAD = 512
 # Text has next to no control characters; random bytes have a tenth, programs and UTF-16 a third and more.
 _MOST_CONTROL = 0.05
 _CONTROL = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b\b"})
@@ -103,7 +105,7 @@ class Reading(Iterator[Line]):
         counts = Unpacked(file, self._config.max_expansion)
         taken = given = 0
         first = True
-        for chunk in unpack(_raw(file), counts):
+        for chunk in _with_head(unpack(_raw(file), counts)):
             if first and (why := why_binary(chunk[:_HEAD])):
                 if required:
                     raise InputError(why, where=file, remedy="give a text log")
@@ -127,7 +129,8 @@ def read(*paths: str | os.PathLike[str], config: Config | None = None, progress:
 
     gz, bz2, xz and zst are unpacked by their first bytes. Rotated files (`app.log.2.gz app.log.1 app.log`) are one
     source, read from the oldest, with line numbers and offsets running on. From a pipe a line is given as soon as its
-    end has arrived. InputError for what is missing, unreadable, empty, binary, or a damaged archive.
+    end has arrived. Without `config` the defaults hold, whatever the environment says. InputError for what is missing,
+    unreadable, empty, binary, or a damaged archive.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +139,7 @@ def read(*paths: str | os.PathLike[str], config: Config | None = None, progress:
     ...     [(line.text, line.number) for line in read(folder)]
     [('one', 1), ('two', 2)]
     """
-    return Reading(find_sources(paths), config or Config(), progress)
+    return Reading(find_sources(paths), config or Config.model_construct(), progress)
 
 
 def _raw(file: str) -> Iterator[bytes]:
@@ -155,6 +158,18 @@ def _raw(file: str) -> Iterator[bytes]:
     finally:
         if file != STDIN:
             os.close(descriptor)
+
+
+def _with_head(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The chunks, the first made long enough to be judged, unless it looks like text at once and need not wait."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= _LEAST_HEAD or not why_binary(head):
+            break
+    if head:
+        yield head
+    yield from chunks
 
 
 def why_binary(head: bytes) -> str | None:

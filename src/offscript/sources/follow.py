@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,12 +25,16 @@ class _Tail:
 
     def open(self) -> bool:
         try:
-            self.descriptor, self.position = os.open(self.path, os.O_RDONLY), 0
+            # Opening a named pipe would wait for a writer, and not ask `stop`.
+            self.descriptor, self.position = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK), 0
         except FileNotFoundError:
             return False
         except OSError as reason:
             raise InputError(f"cannot be opened ({reason.strerror})", where=self.path,
                              remedy="check its permissions") from reason  # fmt: skip
+        if not stat.S_ISREG(os.fstat(self.descriptor).st_mode):
+            self.close()
+            raise InputError("is no file that grows", where=self.path, remedy="follow one log file, or pipe it into -")
         return True
 
     def close(self) -> None:
@@ -39,7 +44,12 @@ class _Tail:
 
     def read(self) -> bytes:
         assert self.descriptor is not None
-        chunk = os.read(self.descriptor, PIECE)
+        try:
+            chunk = os.read(self.descriptor, PIECE)
+        except OSError as reason:
+            raise InputError(
+                f"cannot be read ({reason.strerror})", where=self.path, remedy="check the disk"
+            ) from reason
         self.position += len(chunk)
         return chunk
 
@@ -76,7 +86,9 @@ def follow(
     more a poll later for a writer that had it open, then the new file from its start) or truncated (read again from
     its start; what was written and truncated between two polls is lost, and a file that has grown past the old place
     by then cannot be told from one that was never truncated). A missing file is waited for. A last line is held until
-    its end arrives. `poll` is in seconds: a fifth keeps up with a person watching and costs no load.
+    its end arrives. `poll` is in seconds: a fifth keeps up with a person watching and costs no load. Without `config`
+    the defaults hold, whatever the environment says. InputError for a folder, a pipe or a device, and for what is
+    unreadable.
 
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -85,7 +97,7 @@ def follow(
     ...     [line.text for line in follow(f"{folder}/app.log", lambda: next(answers), poll=0.01)]
     ['one']
     """
-    settings = config or Config()
+    settings = config or Config.model_construct()
     tail = _Tail(os.fspath(path))
     splitter = LineSplitter(tail.path, settings.max_line_bytes)
     try:
