@@ -219,14 +219,14 @@ def peak_of(work: Callable[[], object]) -> int:
 @pytest.mark.parametrize("name", ["likelihood", "top-g"])
 def test_calibration_holds_few_rows_at_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not grow with distinct histories times keys, and the pieces change no bit of the scores."""
-    held_out, ensemble = held_out_stream(entries=6_000, keys=1_000)
+    held_out, ensemble = held_out_stream(entries=3_000, keys=1_000)
     rule = Rule(name, rare=1e-4, candidates=9)
     whole = held_out.scores(ensemble, rule, 0.001)
     monkeypatch.setattr(pairs_room, "CELLS_AT_ONCE", 1 << 18)
     pieces: list[npt.NDArray[np.float64]] = []
     peak = peak_of(lambda: pieces.append(held_out.scores(ensemble, rule, 0.001)))
     assert pieces[0].tobytes() == whole.tobytes()
-    # one float64 row a history would be 24 MB a fold, and several such matrices are needed
+    # one float64 row a history would be 12 MB a fold, and several such matrices are needed
     assert peak < 20e6
 
 
