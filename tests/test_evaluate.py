@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,11 @@ def test_evaluation_by_line(service_model: Model, tmp_path: Path) -> None:
         ("a,b\n1,2\n", r":1: is not a label file"),
         ("session,label\n", "holds no labels"),
         ("session,label\nx,maybe\n", r":2: has the label 'maybe'"),
+        ("session,label\nx,1\n" + "y" * 200_000 + ",1\n", r":3: is no CSV"),
+        ("session,label\nx,1\n\ny,0\nx,0\n", r":5: labels 'x' otherwise than line 2 does"),
+        ("line,label\nx,1\n", r":2: names the line 'x'"),
+        ("line,label\n0,1\n", r":2: names the line '0'"),
+        ("line,label\n7,1\n07,0\n", r":3: labels '7' otherwise than line 2 does"),
     ],
 )
 def test_a_wrong_label_file_is_told(tmp_path: Path, content: str, what: str) -> None:
@@ -77,4 +83,44 @@ def test_unknown_ids_are_told(service_model: Model, tmp_path: Path) -> None:
     lines = lines_of(service_log(5, seed=13))
     with pytest.raises(InputError, match=r"labels\.csv:3: names 'ghost'"):
         evaluate(service_model, lines, truth)
-    assert evaluate(service_model, lines, truth, allow_unknown=True).tn == 1
+    assert evaluate(service_model, lines, truth, complete=True, allow_unknown=True).tn == 1
+
+
+def test_a_label_given_twice_alike_counts_once(tmp_path: Path) -> None:
+    """Repeated labels that agree are one label."""
+    (tmp_path / "labels.csv").write_text('session,label\nx,1\n"x",1\n', "utf-8")
+    assert read_labels(tmp_path / "labels.csv").anomalous == {"x": True}
+
+
+def test_labels_by_line_need_one_source(service_model: Model, tmp_path: Path) -> None:
+    """Line 1 of which log? Nobody can tell: refused instead of counted wrongly."""
+    (tmp_path / "labels.csv").write_text("line,label\n1,0\n", "utf-8")
+    texts = service_log(5, seed=14)
+    lines = [replace(line, source=name) for name in ("a.log", "b.log") for line in lines_of(texts)]
+    with pytest.raises(InputError, match=r"several sources \(a\.log, b\.log\)"):
+        evaluate(service_model, lines, read_labels(tmp_path / "labels.csv"))
+
+
+def test_a_label_on_a_continuation_line_counts_for_its_record(service_model: Model, tmp_path: Path) -> None:
+    """A trace belongs to the line before it: labelling any of its lines labels the record, once."""
+    texts = service_log(10, seed=15)
+    record = len(texts) + 1
+    texts += ["2024-05-01 10:00:09.000 INFO [req-100001] melted", "    at core", "    at shell"]
+    (tmp_path / "labels.csv").write_text(f"line,label\n1,0\n{record},0\n{record + 2},1\n", "utf-8")
+    score = evaluate(service_model, lines_of(texts), read_labels(tmp_path / "labels.csv"))
+    assert (score.tp, score.fn, score.fp, score.tn) == (1, 0, 0, 1)
+    assert score.unlabelled == record - 2
+
+
+def test_sessions_not_judged_are_no_true_negatives(service_model: Model, tmp_path: Path) -> None:
+    """What was still open at the end is left out and counted, unless it was flagged; complete logs leave none out."""
+    texts = service_log(20, seed=16)
+    rows = [f"req-{100_000 + n},0" for n in range(19)]
+    (tmp_path / "labels.csv").write_text("session,label\n" + "\n".join(rows) + "\n", "utf-8")
+    truth = read_labels(tmp_path / "labels.csv")
+    part = evaluate(service_model, lines_of(texts), truth)
+    assert part.not_judged > 0
+    assert part.tp + part.fp + part.fn + part.tn + part.not_judged == 19
+    whole = evaluate(service_model, lines_of(texts), truth, complete=True)
+    assert (whole.not_judged, whole.unlabelled) == (0, 1)
+    assert whole.tp + whole.fp + whole.fn + whole.tn == 19

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -61,25 +62,52 @@ def read_labels(path: Path) -> Labels:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
         raise InputError(f"cannot be read ({reason})", where=str(path), remedy="give a CSV file of labels") from error
-    rows = csv.reader(text.splitlines())
-    head = [cell.strip().lower() for cell in next(rows, [])]
+    rows = _rows(path, text)
+    head = [cell.strip().lower() for cell in next(rows, (1, []))[1]]
     unit = _UNITS.get(head[0]) if head else None
     if unit is None or "label" not in head:
         raise InputError("is not a label file", where=str(path), line=1, remedy=_FORMAT)
     return _read_rows(path, unit, head.index("label"), rows)
 
 
-def _read_rows(path: Path, unit: str, column: int, rows: Iterator[list[str]]) -> Labels:
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows, each with the number of its (last) line."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise InputError(f"is no CSV ({error})", where=str(path), line=reader.line_num, remedy=_FORMAT) from error
+
+
+def _read_rows(path: Path, unit: str, column: int, rows: Iterator[tuple[int, list[str]]]) -> Labels:
     anomalous: dict[str, bool] = {}
     lines: dict[str, int] = {}
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         if not row:
             continue
         word = row[column].strip().lower() if len(row) > column else ""
         if word not in _ANOMALOUS | _NORMAL:
-            raise InputError(f"has the label {word!r}", where=str(path), line=number, remedy=_FORMAT)
-        anomalous[row[0].strip()] = word in _ANOMALOUS
-        lines.setdefault(row[0].strip(), number)
+            raise InputError(f"has the label {word[:80]!r}", where=str(path), line=number, remedy=_FORMAT)
+        name, label = row[0].strip(), word in _ANOMALOUS
+        if unit == "lines":
+            name = _line_number(path, number, name)
+        if anomalous.setdefault(name, label) != label:
+            raise InputError(
+                f"labels {name[:80]!r} otherwise than line {lines[name]} does",
+                where=str(path),
+                line=number,
+                remedy="keep one of the two",
+            )
+        lines.setdefault(name, number)
     if not anomalous:
         raise InputError("holds no labels", where=str(path), line=1, remedy=_FORMAT)
     return Labels(str(path), unit, anomalous, lines)
+
+
+def _line_number(path: Path, number: int, name: str) -> str:
+    """The line number as a log's lines are named: without leading zeros."""
+    plain = name.lstrip("0")
+    if not (plain.isascii() and plain.isdecimal()):
+        raise InputError(f"names the line {name[:80]!r}", where=str(path), line=number, remedy="number lines from 1")
+    return plain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from offscript.entries import Verdict
@@ -16,6 +17,9 @@ Z_95 = 1.959964  # the 97.5% point of the standard normal: two-sided 95% interva
 class Score:
     """How well anomalies were told from normal units ("sessions" or "lines").
 
+    Of the units of the log, `not_judged` counts those left out because they were still open at its end without a
+    verdict, and `unlabelled` those that no label names; neither is in the four counts.
+
     >>> Score("sessions", tp=8, fp=2, fn=2, tn=88).f1
     0.8
     """
@@ -26,6 +30,8 @@ class Score:
     fn: int
     tn: int
     by_reason: Mapping[str, int] = field(default_factory=dict)
+    not_judged: int = 0
+    unlabelled: int = 0
 
     @property
     def precision(self) -> float:
@@ -68,16 +74,38 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return (max(0.0, middle - half), min(1.0, middle + half))
 
 
-def score_units(unit: str, labels: Mapping[str, bool], flagged: Mapping[str, str]) -> Score:
+def score_units(
+    unit: str,
+    labels: Mapping[str, bool],
+    flagged: Mapping[str, str],
+    *,
+    names: AbstractSet[str] = frozenset(),
+    not_judged: AbstractSet[str] = frozenset(),
+) -> Score:
     """Compare labels (True: anomalous) with the units flagged (each with its first reason).
 
-    Only labelled units count; a flagged unit without label is left out.
+    Only labelled units count; a flagged unit without label is left out, and so are those `not_judged`. `names` are
+    all units of the log.
+
+    >>> score_units("sessions", {"a": True, "b": False}, {"a": "new_key"}, names={"a", "b", "c"}, not_judged={"b"})
+    Score(unit='sessions', tp=1, fp=0, fn=0, tn=0, by_reason={'new_key': 1}, not_judged=1, unlabelled=1)
     """
-    tp = sum(1 for name, anomalous in labels.items() if anomalous and name in flagged)
-    fp = sum(1 for name, anomalous in labels.items() if not anomalous and name in flagged)
-    positives = sum(labels.values())
-    reasons = Counter(reason for name, reason in flagged.items() if name in labels)
-    return Score(unit, tp, fp, positives - tp, len(labels) - positives - fp, dict(sorted(reasons.items())))
+    left_out = labels.keys() & not_judged
+    counted = {name: anomalous for name, anomalous in labels.items() if name not in left_out}
+    tp = sum(1 for name, anomalous in counted.items() if anomalous and name in flagged)
+    fp = sum(1 for name, anomalous in counted.items() if not anomalous and name in flagged)
+    positives = sum(counted.values())
+    reasons = Counter(reason for name, reason in flagged.items() if name in counted)
+    return Score(
+        unit,
+        tp,
+        fp,
+        positives - tp,
+        len(counted) - positives - fp,
+        dict(sorted(reasons.items())),
+        len(left_out),
+        len(names - labels.keys()),
+    )
 
 
 def first_reasons(verdicts: Iterable[Verdict], unit: str) -> dict[str, str]:
