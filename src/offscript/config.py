@@ -11,7 +11,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Config(BaseSettings):
     """The settings of one model; unknown names are errors.
 
-    Read from keyword arguments, then `OFFSCRIPT_*` environment variables, then a TOML file given by `--config`.
+    Keyword arguments (options) come first, then `OFFSCRIPT_*` environment variables, then, on the command line, a TOML
+    file given by `--config`, then the defaults below.
 
     >>> Config(history=5).history
     5
@@ -68,7 +69,7 @@ class Config(BaseSettings):
 
     # Log-key model (CCS 2017 section 5.1.2 for h, g, L, alpha)
     history: int = Field(10, ge=1, le=64, description="h: keys of history.")
-    candidates: int = Field(9, ge=1, description="g: candidates that count as normal under the top-g rule.")
+    candidates: int = Field(9, ge=1, le=1 << 20, description="g: candidates that count as normal under the top-g rule.")
     layers: int = Field(2, ge=1, le=8, description="L: stacked LSTM layers.")
     hidden: int = Field(64, ge=1, le=1024, description="alpha: LSTM units in a layer.")
     folds: int = Field(

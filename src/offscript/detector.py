@@ -27,6 +27,7 @@ BLOCK_LINES = 4096  # lines judged together: enough to fill batches, small enoug
 HEADER_SAMPLE = 2000  # lines of a source that must fit the stored header before any is judged
 TEXT_KEPT = 500  # characters of its last line an open session keeps for the verdict at its close
 FIRST_LINE = 1.0  # where the clock of a source without stamps begins: it counts lines
+LEAST_NAMED = 0.005  # candidates that would be printed as 0% are not named in a sentence
 TEMPLATE_SHOWN, TEMPLATE_HEAD = 100, 40  # characters of a template in a sentence; the whole stands in `expected`
 EXPECTED_SHOWN = 3  # candidates named in a verdict: beyond three, probabilities are rarely worth reading
 COUNTED = (
@@ -280,7 +281,9 @@ class Detector:
         return "a line never seen before" if key is None else self.model.templates.template(key).text
 
     def _detail(self, case: _Case, reason: Reason, expected: Sequence[Expected]) -> str:
-        choices = " or ".join(f"`{_short(e.template)}` ({e.probability:.0%})" for e in expected)
+        choices = " or ".join(
+            f"`{_short(e.template)}` ({e.probability:.0%})" for e in expected if e.probability >= LEAST_NAMED
+        )
         if reason is Reason.NEW_KEY:
             nearest = case.entry.nearest
             known = f"; the nearest is `{_short(self.model.templates.template(nearest).text)}`" if nearest else ""

@@ -16,7 +16,7 @@ from typing import Any
 
 from offscript.config import Config
 from offscript.detector import Detector, detect
-from offscript.entries import Reason, Verdict
+from offscript.entries import Line, Reason, Verdict
 from offscript.errors import InputError
 from offscript.fitting import fit
 from offscript.model import Model
@@ -145,7 +145,8 @@ def within(fault: Fault, verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
 
 def _detect(model: Model, path: Path) -> tuple[Detector, list[Verdict]]:
     detector = Detector(model)
-    return detector, list(detect(model, read(str(path)), detector=detector))
+    lines = (Line(line.text, path.name, line.number, line.offset) for line in read(str(path)))
+    return detector, list(detect(model, lines, detector=detector))
 
 
 def _unit(verdict: Verdict) -> str:

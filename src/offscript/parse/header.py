@@ -22,7 +22,7 @@ from offscript.parse.structured import (
     logfmt_object,
     read_object,
 )
-from offscript.parse.times import stamp, time_of
+from offscript.parse.times import plain_form, stamp, time_of
 
 # Lines looked at, spread over the sample; the columns of the public logs settle within a hundred.
 SAMPLE = 600
@@ -122,12 +122,12 @@ class Header:
         parts = []
         for column in self.columns:
             if column.shape == "stamp":
-                parts.append(f"time {column.form}")
+                parts.append(f"time {plain_form(column.form)}")
             elif column.shape in ("level", "letter"):
                 parts.append("level")
             elif column.name and column.name not in parts:
                 parts.append(f"{column.name}[pid]" if column.shape == "tag" else column.name)
-        return ", ".join(parts) + ", message"
+        return "header: " + ", ".join(parts) + ", message"
 
     def _describe_fields(self) -> str:
         names = self.names
@@ -306,7 +306,7 @@ def detect_header(texts: Sequence[str], time_format: str | None = None) -> Heade
     Never fails: a log without any regular header gives the kind "plain".
 
     >>> detect_header(["Dec 10 06:55:46 a sshd[242]: Invalid user a", "Dec 10 06:55:48 a sshd[243]: up"]).describe()
-    'time %b %d %H:%M:%S, component[pid], message'
+    'header: time mon dd hh:mm:ss, component[pid], message'
     """
     return _detect(_sample(texts), time_format, DEEPEST)
 

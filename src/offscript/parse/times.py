@@ -279,3 +279,20 @@ def _time_of_number(value: float) -> float | None:
         if EARLIEST <= value / unit < LATEST:
             return value / unit
     return None
+
+
+_PLAIN = {
+    "%Y": "yyyy", "%y": "yy", "%m": "mm", "%d": "dd", "%b": "mon", "%a": "day", "%H": "hh", "%M": "mm", "%S": "ss",
+    "%s": "(seconds since 1970)", "%u": "(seconds since start)", "%L": "(level letter)", "%j": "(day of the year)",
+}  # fmt: skip
+
+
+def plain_form(form: str) -> str:
+    """Return a stamp's form as people write it (ours).
+
+    >>> plain_form("%y%m%d %H%M%S"), plain_form("%d/%b/%Y:%H:%M:%S")
+    ('yymmdd hhmmss', 'dd/mon/yyyy:hh:mm:ss')
+    """
+    for code, text in _PLAIN.items():
+        form = form.replace(code, text)
+    return form
