@@ -389,7 +389,7 @@ def test_a_header_of_another_log_is_refused() -> None:
     header = detect_header(sample(LAYOUTS["log4j"][0]))
     good = [Line(text, "b.log", number) for number, text in enumerate(sample(LAYOUTS["log4j"][0]) + STACK, 1)]
     check_header(header, good, "b.log")
-    with pytest.raises(InputError, match=r"^b\.log:61: .*--fit a model") as refused:
+    with pytest.raises(InputError, match=r"^b\.log:61: .*fit a model") as refused:
         check_header(header, good[:60] + [Line("something else", "b.log", 61 + i) for i in range(20)], "b.log")
     assert "\n" not in str(refused.value)
 
