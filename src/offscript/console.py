@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import ValidationError
 from rich.console import Console, RenderableType
@@ -26,6 +28,8 @@ from rich.progress import (
 from offscript.config import Config
 from offscript.errors import UsageError
 from offscript.render import csv_row, json_line, plain, table
+
+_PREFIX = "OFFSCRIPT_"
 
 
 class Output(StrEnum):
@@ -44,20 +48,29 @@ def chosen(output: Output | None) -> Output:
 
 def say(text: str) -> None:
     """Print one line for the person, on standard error, with everything unprintable spelt out."""
+    _spell_out(sys.stderr)
     sys.stderr.write(plain(text) + "\n")
     sys.stderr.flush()
 
 
 def show(renderable: RenderableType) -> None:
     """Print a table on standard output, as wide as the terminal, or 160 columns on a pipe."""
+    _spell_out(sys.stdout)
     width = None if sys.stdout.isatty() else 160
     Console(markup=False, highlight=False, emoji=False, width=width).print(renderable)
 
 
 def emit(line: str) -> None:
     """Print one line of a result and hand it over at once, so that a reader on a pipe need not wait."""
+    _spell_out(sys.stdout)
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def _spell_out(stream: TextIO) -> None:
+    """Let a stream write what its encoding lacks as an escape: a log holds any character, a terminal may not."""
+    if isinstance(stream, TextIOWrapper) and stream.errors != "backslashreplace":
+        stream.reconfigure(errors="backslashreplace")
 
 
 def print_rows(title: str, columns: list[str], rows: Iterable[list[Any]], output: Output) -> None:
@@ -104,29 +117,56 @@ def progress_bar() -> Iterator[Callable[[str, float, float], None]]:
 
 
 def settings(path: Path | None, **given: Any) -> Config:
-    """Return the settings of a TOML file with the options that were given on top.
+    """Return the settings: the options that were given, over the environment, over those of a TOML file.
 
     Raises UsageError, one line, for a file that is missing or no TOML, and for an unknown or impossible setting.
     """
-    stored: dict[str, Any] = {}
-    if path is not None:
-        try:
-            stored = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise UsageError(
-                f"cannot be read ({reason})", where=str(path), remedy="give a TOML file of settings"
-            ) from error
+    stored = {} if path is None else _read_toml(path)
+    chosen_here = {name: value for name, value in given.items() if value is not None}
+    _check_environment()
+    # A variable is weaker than an option and stronger than the file, so the file must not name what a variable sets.
+    from_file = {name: value for name, value in stored.items() if name not in _set_by_environment()}
     try:
-        return Config(**(stored | {name: value for name, value in given.items() if value is not None}))
+        return Config(**(from_file | chosen_here))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         known = ", ".join(sorted(Config.model_fields))
         remedy = f"known settings are {known}" if first["type"] == "extra_forbidden" else "see `offscript fit --help`"
+        where = str(path) if name in from_file.keys() - chosen_here.keys() else None
+        if name in _set_by_environment() - chosen_here.keys():
+            where = f"environment variable {_variable(name)}"
+        raise UsageError(f"setting {name!r}: {first['msg']}", where=where, remedy=remedy) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
-            f"setting {name!r}: {first['msg']}", where=str(path) if path else None, remedy=remedy
+            f"cannot be read ({reason})", where=str(path), remedy="give a TOML file of settings"
         ) from error
+
+
+def _variable(name: str) -> str:
+    return f"{_PREFIX}{name}".upper()
+
+
+def _set_by_environment() -> set[str]:
+    """The settings that variables set; the settings class reads them in upper or lower case."""
+    present = {name.upper() for name in os.environ}
+    return {name for name in Config.model_fields if _variable(name) in present}
+
+
+def _check_environment() -> None:
+    """Raise UsageError for a variable that looks like a setting's and is none; others may have theirs."""
+    known = {_variable(name) for name in Config.model_fields}
+    for name in sorted(os.environ):
+        if not name.upper().startswith(_PREFIX) or name.upper() in known:
+            continue
+        if near := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.9):
+            raise UsageError("names no setting", where=f"environment variable {name}", remedy=f"write {near[0]}")
 
 
 def quiet_broken_pipe() -> None:
