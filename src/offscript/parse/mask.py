@@ -19,7 +19,8 @@ MASKED = "<masked>"
 _NAME_STEMS = "pass|pwd|secret|token|key|credential|identified by"
 _VENDOR_STEMS = "gh[pousr]_|github_pat_|glpat-|xox|xapp-|k_live_|k_test_|sk-|whsec_|gocspx-|npm_|hooks[.]slack"
 _SHAPE_STEMS = f"eyj|akia|asia|aiza|ya29[.]|{_VENDOR_STEMS}"
-_STEM = re2.compile(f"(?i){_NAME_STEMS}|authorization|bearer|://|{_SHAPE_STEMS}".encode())
+_LOGIN_STEMS = r"--user|--proxy-user|curl[\s\x80-\xff]|cookie"
+_STEM = re2.compile(f"(?i){_NAME_STEMS}|{_LOGIN_STEMS}|authorization|bearer|://|{_SHAPE_STEMS}".encode())
 _SHAPE_STEM = re2.compile(f"(?i){_SHAPE_STEMS}".encode())
 
 # Texts settle in two passes; a bound for those made not to.
@@ -32,7 +33,7 @@ _NAME = (
 # The name ends in `=`, `:` or `=>`, after the closing quote of a JSON name (escaped any number of times) or a
 # closing bracket (`params[password]=`).
 _NAMED = re.compile(rf"""(?i){_NAME}\\*["'`]?\]?\s{{0,8}}(?:=>|:=|[=:]|%3[dD]|%3[aA])\s{{0,8}}""")
-_QUOTED_BY_WORD = re.compile(r"""(?i)(?:password|identified by)\s{1,8}(?=\\*["'])""")
+_QUOTED_BY_WORD = re.compile(r"""(?i)(?:password|passphrase|identified by)\s{1,8}(?=\\*["'])""")
 _FLAG = re.compile(rf"(?i)--(?:[a-z]{{1,24}}-){{0,3}}{_NAME}\s{{1,8}}(?=[^\s-])")
 # The three above, loosely (white space beyond ASCII is any byte of it).
 _MAY_BE_NAMED = re2.compile(
@@ -46,6 +47,23 @@ _BEARER = re.compile(r"(?i)bearer\s{1,8}")
 _SCHEME_VALUE = re.compile(rf"(?:{MASKED}|[A-Za-z0-9._~+/=%-])+")
 _URL = re.compile(r"://(?=[^\s/])")
 _URL_AUTHORITY = re.compile(r"""[^\s/"']*""")
+
+# Logins as `name:password`; `--user 1000:1000` is a user and a group.
+_USER = re.compile(r"(?i)--(?:proxy-)?user(?:\s{1,8}|=)(?!\d{1,10}:\d{1,10}(?:\s|$))(?=[^\s-])")
+_CURL = re.compile(r"(?i)\bcurl(?=\s)")
+_CURL_USER = re.compile(r"(?<=\s)-[fgiklnsvGLNS]{0,8}[uU]\s{0,8}(?=[^\s-])")
+_TAG = re.compile(
+    rf"(?i)(?:<|&lt;)(?:[\w-]{{1,32}}:)?[\w.-]{{0,32}}?{_NAME}(?:\s[^<>]{{0,200}}?)?(?:>|&gt;)(?:<!\[CDATA\[)?"
+)
+_TAG_CLOSE = re.compile(rf"(?i)(?:\]\]>)?(?:<|&lt;)/[\w.:-]{{0,64}}?{_NAME}\s?(?:>|&gt;)")
+_TAG_VALUE_END = re.compile(rf"(?!{MASKED})<|&lt;")
+_CDATA = "<![CDATA["
+_COOKIE = re.compile(r"""(?i)cookie\\*["'`]?\s{0,8}[:=]""")
+# Cookies that log somebody in; those for a language or a theme are ordinary values.
+_COOKIE_NAME = re.compile(r"(?i)(?:sess|sid|auth|token|jwt|csrf|xsrf|login|remember|ticket)[\w.-]{0,40}=")
+_COOKIE_VALUE = re.compile(r"""[^;,\s"'`\\]+""")
+_PASSPHRASE = re.compile(r"(?i)passphrase\s{1,8}(?=\w)")
+_WORD = re.compile(r"""[^\s,;"'`]+""")
 
 _QUOTE = re.compile(r"""\\*["'`]""")
 # A comma or semicolon belongs to the value unless white space or another name follows it.
@@ -112,9 +130,24 @@ def _mask_found(text: str, raw: bytes) -> str:
         text = _mask_after(_BEARER, text, _bearer_end)
     if "://" in low:
         text = _mask_urls(text)
+    text = _mask_logins(text, low)
     if _MAY_BE_NAMED.search(raw):
         for lead in (_NAMED, _QUOTED_BY_WORD, _FLAG):
             text = _mask_after(lead, text, _value_end)
+    return text
+
+
+def _mask_logins(text: str, low: str) -> str:
+    if "</" in low or "&lt;/" in low:
+        text = _mask_after(_TAG, text, _tag_end)
+    if "user" in low:
+        text = _mask_after(_USER, text, _user_end)
+    if "curl" in low and (curl := _CURL.search(text)):
+        text = text[: curl.end()] + _mask_after(_CURL_USER, text[curl.end() :], _user_end)
+    if "cookie" in low and (header := _COOKIE.search(text)):
+        text = text[: header.end()] + _mask_after(_COOKIE_NAME, text[header.end() :], _cookie_end)
+    if "passphrase" in low:
+        text = _mask_after(_PASSPHRASE, text, _passphrase_end)
     return text
 
 
@@ -200,6 +233,44 @@ def _bearer_end(text: str, at: int) -> tuple[int, int]:
 def _scheme_value(text: str, at: int) -> tuple[int, int]:
     match = _SCHEME_VALUE.match(text, at)
     return (at, match.end()) if match else (at, at)
+
+
+def _tag_end(text: str, at: int) -> tuple[int, int]:
+    """Up to the closing tag; `<password>` without one is a place-holder of some usage message."""
+    if text.endswith(_CDATA, 0, at):
+        end = text.find("]]>", at)
+    else:
+        found = _TAG_VALUE_END.search(text, at)
+        end = found.start() if found else -1
+    end = end if end >= 0 else len(text)
+    is_value = _TAG_CLOSE.match(text, end) and not text[at:end].isspace()
+    return (at, end) if is_value else (end, end)
+
+
+def _user_end(text: str, at: int) -> tuple[int, int]:
+    """The password of `name:password`; a name alone has none."""
+    begin, end = _value_end(text, at)
+    colon = text.find(":", begin, end)
+    return (colon + 1, end) if colon > begin else (end, end)
+
+
+def _cookie_end(text: str, at: int) -> tuple[int, int]:
+    if quote := _QUOTE.match(text, at):
+        return quote.end(), _closing(text, quote.end(), quote.group())
+    match = _COOKIE_VALUE.match(text, at)
+    return (at, match.end()) if match else (at, at)
+
+
+def _passphrase_end(text: str, at: int) -> tuple[int, int]:
+    """The next word, if it is none of a language: with a digit, a sign or a capital inside."""
+    match = _WORD.match(text, at)
+    end = match.end() if match else at
+    while end > at and text[end - 1] in ".:!?)]}":
+        end -= 1
+    word = text[at:end]
+    is_odd = any(c in "0123456789!@#$%^&*+=?~" for c in word) or any(c.isupper() for c in word[1:])
+    is_secret = len(word) >= 6 and is_odd and not word.isupper() and any(c.isalpha() for c in word)
+    return (at, end) if is_secret else (end, end)
 
 
 def _mask_urls(text: str) -> str:
