@@ -251,39 +251,13 @@ def evaluate_verb(
     from offscript.evaluate.labels import read_labels  # noqa: PLC0415
 
     truth = read_labels(labels)
-    score = evaluate(load(model), read(*logs), truth, complete=complete, allow_unknown=allow_unknown)
-    low, high = score.false_positive_interval
-    rows: list[list[Any]] = [
-        [
-            score.unit,
-            score.tp + score.fp + score.fn + score.tn,
-            score.tp,
-            score.fp,
-            score.fn,
-            score.tn,
-            round(score.precision, 4),
-            round(score.recall, 4),
-            round(score.f1, 4),
-            round(score.false_positive_rate, 6),
-            [round(low, 6), round(high, 6)],
-            dict(score.by_reason),
-        ]
-    ]
-    columns = [
-        "unit",
-        "counted",
-        "tp",
-        "fp",
-        "fn",
-        "tn",
-        "precision",
-        "recall",
-        "f1",
-        "false_positive_rate",
-        "false_positive_interval_95",
-        "flagged_by_first_reason",
-    ]
-    print_rows("evaluation", columns, rows, chosen(output))
+    judge = load(model)
+    reading = read(*logs, config=judge.config)
+    record = evaluate(judge, reading, truth, complete=complete, allow_unknown=allow_unknown).record()
+    if chosen(output) is Output.TABLE:
+        print_rows("evaluation", ["what", "value"], [[name, value] for name, value in record.items()], Output.TABLE)
+    else:
+        print_rows("evaluation", list(record), [list(record.values())], chosen(output))
 
 
 @app.command("demo")

@@ -115,7 +115,7 @@ def load(path: str | Path, *, version: int | None = None) -> Model:
     number = version if version is not None else current_version(folder)
     home = folder / "versions" / str(number)
     if not os.path.isdir(home):  # noqa: PTH112 (a forbidden folder is False here, an exception in pathlib)
-        raise ModelError(f"has no version {number}", where=str(folder), remedy="see `offscript versions` or fit again")
+        raise ModelError(f"has no version {number}", where=str(folder), remedy="leave the version out, or fit again")
     about = _read_json(home / "about.json", MAX_ABOUT_BYTES)
     body = _read_checked(home / "model.json", MAX_JSON_BYTES, about)
     weights = _read_checked(home / "weights.safetensors", MAX_WEIGHT_BYTES, about)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from typing import Any
 
 from offscript.entries import Verdict
 
@@ -62,6 +63,27 @@ class Score:
         True
         """
         return wilson(self.fp, self.fp + self.tn)
+
+    def record(self) -> dict[str, Any]:
+        """Return every figure by name, for printing: what was counted first."""
+        low, high = self.false_positive_interval
+        return {
+            "unit": self.unit,
+            "counted": self.tp + self.fp + self.fn + self.tn,
+            "not_judged_still_open": self.not_judged,
+            "left_out_without_label": self.unlabelled,
+            "tp": self.tp,
+            "fp": self.fp,
+            "fn": self.fn,
+            "tn": self.tn,
+            "precision": round(self.precision, 4),
+            "recall": round(self.recall, 4),
+            "f1": round(self.f1, 4),
+            "false_positive_rate": round(self.false_positive_rate, 6),
+            "false_positive_rate_low_95": round(low, 6),
+            "false_positive_rate_high_95": round(high, 6),
+            **{f"flagged_first_by_{reason}": count for reason, count in self.by_reason.items()},
+        }
 
 
 def wilson(hits: int, of: int) -> tuple[float, float]:
