@@ -85,7 +85,7 @@ def test_detect_prints_a_table_on_a_terminal(place: Path) -> None:
         os.close(slave)
         text = read_terminal(master)
     assert child.returncode == 0
-    assert "anomalies in" in text
+    assert "verdicts in" in text
     assert "incomplete_session" in text
 
 

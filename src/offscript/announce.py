@@ -47,7 +47,7 @@ def journalled(
 
 def announce(verdicts: Iterable[Verdict], output: Output) -> int:
     """Print the verdicts of whole files in the form asked for; return how many there were."""
-    if output not in (Output.TABLE, Output.JSON):
+    if not output.waits:
         return announce_each(verdicts, output)
     found = list(verdicts)
     if output is Output.JSON:

@@ -5,6 +5,7 @@ Exit codes: 0 nothing found (or no question asked), 1 anomalies found (with --ex
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -130,6 +131,7 @@ def detect_verb(
     if follow_file and len(logs) != 1:
         raise UsageError("--follow takes one file", remedy="give one file, or pipe `tail -F` into `detect MODEL -`")
     if follow_file or logs == ["-"]:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped service tells its sums too
         found = announce_live(
             detector,
             follow(logs[0], stop=lambda: False, config=judge.config) if follow_file else read("-", config=judge.config),
@@ -138,16 +140,13 @@ def detect_verb(
             complete=complete,
         )
     else:
-        reading = read(*logs, config=judge.config)
-        with progress_bar() as report:
-            verdicts = detect(
-                judge,
-                reading,
-                complete=complete,
-                detector=detector,
-                progress=lambda _lines: report("judging lines", detector.counts["lines"], 0),
-            )
-            found = announce(journalled(verdicts, journal, judge), chosen(output))
+        form = chosen(output)
+        with progress_bar(shown=form.waits) as report:
+            reading = read(*logs, config=judge.config, progress=lambda done, of: report("judging bytes", done, of or 0))
+            verdicts = journalled(detect(judge, reading, complete=complete, detector=detector), journal, judge)
+            if form.waits:  # nothing is printed while the bar is
+                verdicts = iter(list(verdicts))
+        found = announce(verdicts, form)
         for finding in reading.report.findings():
             say(finding)
     summarise(detector, found)

@@ -40,6 +40,11 @@ class Output(StrEnum):
     JSON = "json"
     CSV = "csv"
 
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is printed before everything is known."""
+        return self in (Output.TABLE, Output.JSON)
+
 
 def chosen(output: Output | None) -> Output:
     """Return the form asked for, else a table on a terminal and JSON lines on a pipe."""
@@ -88,9 +93,12 @@ def print_rows(title: str, columns: list[str], rows: Iterable[list[Any]], output
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, float, float], None]]:
-    """Give a function (stage, done, of) that draws a bar with the time left; on a pipe it draws nothing."""
-    if not sys.stderr.isatty():
+def progress_bar(*, shown: bool = True) -> Iterator[Callable[[str, float, float], None]]:
+    """Give a function (stage, done, of) that draws a bar with the time left.
+
+    Nothing is drawn on a pipe, nor where results are printed while the work goes on (`shown` False).
+    """
+    if not (shown and sys.stderr.isatty()):
         yield lambda _stage, _done, _of: None
         return
     columns = (
@@ -99,7 +107,7 @@ def progress_bar() -> Iterator[Callable[[str, float, float], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("left"),
+        TextColumn("{task.fields[left]}"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -110,7 +118,7 @@ def progress_bar() -> Iterator[Callable[[str, float, float], None]]:
                 for old in tasks.values():
                     bar.remove_task(old)
                 tasks.clear()
-                tasks[stage] = bar.add_task(stage, total=of or None)
+                tasks[stage] = bar.add_task(stage, total=of or None, left="left" if of else "")
             bar.update(tasks[stage], completed=done, total=of or None)
 
         yield report
