@@ -12,6 +12,9 @@ from offscript.errors import ModelError
 from offscript.parse.lcs import WordIndex, glob_runs, least_common
 from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, own_runs, render, texts_of, words_of
 
+NEAREST_SHARE: Final = 0.25
+"""Share of an unknown message's words that the template named as its nearest must have: with less the name misleads."""
+
 MAX_REMEMBERED: Final = 20_000
 """Skeletons whose answer is remembered, about 1 kB each; forgetting costs time only."""
 
@@ -160,7 +163,7 @@ class Templates:
             if runs is None:  # a skeleton kept for being over a cap may not fit: then all of it is one value
                 runs = [(0, len(tokens))]
             return _answer(key, row.text, tokens, tuple(runs))
-        nearest = self._index.best(words_of(tokens), 0.0)
+        nearest = self._index.best(words_of(tokens), NEAREST_SHARE)
         return _answer(_hash(tokens), render(tokens, spaces), tokens, own_runs(tokens), nearest and nearest[0])
 
     def _fitting(self, tokens: Tokens) -> int | None:
