@@ -146,7 +146,7 @@ def test_tokens_are_known_by_their_shape(token: str, frame: str) -> None:
         "sk-1",
         "monkey=1",
         "Permission denied (publickey,password).",
-        "Enter passphrase for key '/root/.ssh/id_rsa': ",
+        "Enter passphrase for key '/home/me/.ssh/id_rsa': ",
         "wrong passphrase given, 3 tries left",
         "passphrase REQUIRED",
         "usage: login <user> <password> </dev/null",

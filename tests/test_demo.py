@@ -1,0 +1,67 @@
+"""The demonstration on the recorded PostgreSQL logs: what was injected is found, and little else is flagged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import pytest
+
+from offscript import Entry, InputError, Line, Reason, Verdict
+from offscript.evaluate.demo import LATER, SLACK_SECONDS, Demo, Fault, Judged, read_faults, run_demo, within
+
+
+@pytest.fixture(scope="module")
+def recording() -> Iterator[Path]:
+    """The folder of the recorded logs and labels."""
+    with as_file(files("offscript") / "recorded" / "postgres") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def demo() -> Demo:
+    """The whole demonstration, run once with the default settings (about a minute)."""
+    return run_demo(say=lambda _text: None)
+
+
+def test_most_injected_faults_are_found(demo: Demo) -> None:
+    """At least 80% of the faults that lines and their order show are found, far more than by new keys alone."""
+    now = [judged for judged in demo.judged if judged.fault.shows_as not in LATER]
+    assert len(now) > 100
+    assert sum(judged.found for judged in now) >= 0.8 * len(now)
+    assert sum(judged.found_by_new_event for judged in now) < 0.6 * len(now)
+
+
+def test_a_normal_run_is_left_in_peace(demo: Demo) -> None:
+    """At most 5 of 1,000 sessions of a normal run that was not learnt from are flagged."""
+    assert demo.sessions_heldout > 4000
+    assert demo.false_alarms_per_1000 <= 5
+
+
+def test_every_kind_has_enough_injections(recording: Path) -> None:
+    """At least five injections of each kind are labelled, in sessions that are named, within a span."""
+    faults = [fault for fault in read_faults(recording / "labels.json") if not fault.collateral]
+    kinds = {fault.kind for fault in faults}
+    assert all(sum(fault.kind == kind for fault in faults) >= 5 for kind in kinds)
+    assert all(fault.sessions and fault.start <= fault.end for fault in faults)
+    assert len({fault.kind for fault in faults if fault.shows_as in ("order", "long_range", "truncated")}) >= 3
+
+
+def test_found_means_in_the_session_and_in_the_span() -> None:
+    """A verdict elsewhere, or at another time, finds nothing."""
+    fault = Fault("kind", "order", 100.0, 110.0, frozenset({"s"}))
+
+    def verdict(session: str, time: float) -> Verdict:
+        return Verdict("id", Reason.NEW_KEY, 2.0, Entry(Line("x"), 1, (), "x", time, None, session), time, session)
+
+    wrong = [verdict("t", 105.0), verdict("s", 99.0 - SLACK_SECONDS), verdict("s", 111.0 + SLACK_SECONDS)]
+    assert not Judged(fault, within(fault, wrong)).found
+    assert Judged(fault, within(fault, [*wrong, verdict("s", 105.0)])).found_by_new_event
+
+
+def test_damaged_labels_are_told(tmp_path: Path) -> None:
+    """Labels that are none are an error that names the file."""
+    (tmp_path / "labels.json").write_text("{}", "utf-8")
+    with pytest.raises(InputError, match=r"labels\.json: "):
+        read_faults(tmp_path / "labels.json")
