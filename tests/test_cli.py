@@ -263,16 +263,6 @@ def test_logs_without_times_or_sessions_still_work(place: Path, tmp_path: Path, 
     assert run("detect", tmp_path / "p.model", tmp_path / "plain.log").returncode == 0
 
 
-def test_an_unreadable_file_is_told(place: Path, tmp_path: Path) -> None:
-    """A file that may not be read is named with the reason; as root, who may read all, it is simply read."""
-    log = tmp_path / "secret.log"
-    log.write_text("x\n", "utf-8")
-    log.chmod(0)
-    done = run("detect", place / "app.model", log)
-    assert done.returncode == (2 if os.geteuid() else done.returncode)
-    assert "Traceback" not in done.stderr
-
-
 def test_a_reader_that_leaves_is_no_error(place: Path) -> None:
     """`offscript parse ... | head -1` ends quietly."""
     command = f"{sys.executable} -m offscript parse {place / 'normal.log'} | head -1"
