@@ -39,8 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = "not slow" if DATA.is_dir() else "not slow and not data"
 
 
-def pytest_report_header() -> str:
-    """Say which tests are left out, and why."""
-    if DATA.is_dir():
-        return "real logs: found; every test but the slow ones runs"
-    return "real logs: not found; tests marked `data` are left out (set OFFSCRIPT_DATA to their folder)"
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests were left out, and why, also where pytest is quiet."""
+    if not DATA.is_dir():
+        text = "real logs: not found; tests marked `data` were left out (set OFFSCRIPT_DATA to their folder)"
+        terminalreporter.write_line(text)
