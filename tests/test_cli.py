@@ -22,9 +22,14 @@ from offscript.testing import service_log
 SETTINGS = "hidden = 12\nlayers = 1\nfolds = 2\ntraining_steps = 150\nlearning_rate = 0.02\n"
 
 
+def command_line(*arguments: object) -> list[str]:
+    """What a user types, for a process of its own."""
+    return [sys.executable, "-m", "offscript", *map(str, arguments)]
+
+
 def run(*arguments: object, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
-    command = [sys.executable, "-m", "offscript", *map(str, arguments)]
+    command = command_line(*arguments)
     done = subprocess.run(command, capture_output=True, input=stdin, check=False, timeout=120)
     return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -72,15 +77,7 @@ def test_exit_codes(place: Path) -> None:
 def test_detect_prints_a_table_on_a_terminal(place: Path) -> None:
     """On a terminal verdicts are a table, one row a session."""
     master, slave = pty.openpty()
-    command = [
-        sys.executable,
-        "-m",
-        "offscript",
-        "detect",
-        str(place / "app.model"),
-        str(place / "today.log"),
-        "--complete",
-    ]
+    command = command_line("detect", place / "app.model", place / "today.log", "--complete")
     with subprocess.Popen(command, stdout=slave, stderr=subprocess.DEVNULL) as child:
         os.close(slave)
         text = read_terminal(master)
@@ -117,7 +114,7 @@ def test_verdicts_are_journalled_unless_told_not_to(place: Path, service_model: 
 
 def test_a_verdict_appears_before_the_next_line_is_read(place: Path) -> None:
     """`detect MODEL -` works line by line: an odd line is told while the pipe is still open."""
-    command = [sys.executable, "-m", "offscript", "detect", str(place / "app.model"), "-", "--no-journal"]
+    command = command_line("detect", place / "app.model", "-", "--no-journal")
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdin is not None
         assert child.stdout is not None
@@ -136,16 +133,7 @@ def test_follow_reads_on_through_rotation(place: Path, tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     texts = service_log(5, seed=24)
     log.write_text("\n".join(texts) + "\n", "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "offscript",
-        "detect",
-        str(place / "app.model"),
-        str(log),
-        "--follow",
-        "--no-journal",
-    ]
+    command = command_line("detect", place / "app.model", log, "--follow", "--no-journal")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout is not None
         stem = texts[-1].split("] ")[0]

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import Abort, Exit, TyperException
@@ -149,8 +149,7 @@ def detect_verb(
         found = announce(verdicts, form)
         for finding in reading.report.findings():
             say(finding)
-    summarise(detector, found)
-    raise typer.Exit(1 if found and exit_code else 0)
+    _end(detector, found, exit_code)
 
 
 @app.command("scan")
@@ -192,8 +191,7 @@ def scan_verb(
     detector.push_block(lines[:split])  # opens the sessions that run across the border; what it says is not news
     detector.counts.clear()
     found = announce(detect(model, lines[split:], detector=detector), chosen(output))
-    summarise(detector, found)
-    raise typer.Exit(1 if found and exit_code else 0)
+    _end(detector, found, exit_code)
 
 
 @app.command("parse")
@@ -274,6 +272,11 @@ def demo_verb(
         result.model.save(keep)
         say(f"model saved as {keep}")
     print_demo(result, output if output is not None else Output.TABLE)
+
+
+def _end(detector: Detector, found: int, exit_code: bool) -> NoReturn:
+    summarise(detector, found)
+    raise typer.Exit(1 if found and exit_code else 0)
 
 
 def _fit(lines: Iterable[Line], config: Config, header: Header | None) -> Model:

@@ -19,6 +19,7 @@ import numpy as np
 from offscript.entries import END, START, UNKNOWN, Entry, Expected, Line, Reason, Verdict
 from offscript.errors import StateError
 from offscript.model import Model
+from offscript.models.keys import reason_of
 from offscript.parse.header import Header, check_header
 from offscript.parse.records import Reader
 from offscript.parse.sessions import Closed, OpenSessions, Session
@@ -113,8 +114,8 @@ class Detector:
         """
         closed, still_open = self._sessions.finish(complete=complete)
         self._left_open = set() if self._one_stream else {session.id for session in still_open}
-        self.counts["sessions open at the end, not judged"] += len(self._left_open)
-        self.counts["sessions over the cap, closed unjudged"] += self._sessions.overflow
+        self.counts["sessions open at the end, not judged"] = len(self._left_open)
+        self.counts["sessions over the cap, closed unjudged"] = self._sessions.overflow
         return self._judge(self._closings(closed))
 
     def open_sessions(self) -> set[str]:
@@ -189,9 +190,8 @@ class Detector:
         session = self._sessions.enter(source, entry.session or "")
         if session.entries == 1 and not self._one_stream:
             self.counts["sessions"] += 1
-        window = self.model.config.history
-        history = (self._start + tuple(session.history))[-window:]
-        session.history = [*session.history, target][-window:]
+        history = self._history(session)
+        session.history = [*session.history, target][-len(history) :]
         line = entry.line
         last = (line.number, line.offset, line.text[:TEXT_KEPT], entry.key, entry.template, entry.time)
         session.extra["last"] = list(last)
@@ -210,9 +210,12 @@ class Detector:
             self.counts["sessions closed"] += 1
             if not self.model.keys.learns_end or self._one_stream:
                 continue
-            history = (self._start + tuple(session.history))[-self.model.config.history :]
-            cases.append(_Case(_last_entry(session), END, history, session))
+            cases.append(_Case(_last_entry(session), END, self._history(session), session))
         return cases
+
+    def _history(self, session: Session) -> tuple[int, ...]:
+        """The last h symbols of a session, padded with START at its beginning."""
+        return (self._start + tuple(session.history))[-len(self._start) :]
 
     # -- from cases to verdicts ------------------------------------------------------------------------------------
 
@@ -247,10 +250,9 @@ class Detector:
         return not (START in case.history and (self._one_stream or case.session.extra.get("joined")))
 
     def _verdict(self, case: _Case, score: float, expected: tuple[Expected, ...]) -> Verdict:
-        reason = Reason.INCOMPLETE_SESSION if case.target == END else Reason.UNEXPECTED_KEY
-        if case.target != END and not case.entry.known:
-            reason = Reason.NEW_KEY
-        entry = case.entry
+        entry, reason = case.entry, reason_of(case.target)
+        if reason is Reason.NEW_KEY and entry.known:  # training met it, but never within a session
+            reason = Reason.UNEXPECTED_KEY
         return Verdict(
             id=_verdict_id(self.model.lineage, entry.line, reason),
             reason=reason,

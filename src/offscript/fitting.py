@@ -94,18 +94,17 @@ def session_timeout(kept: Kept) -> Timeout:
             gaps.append(session.last - session.extra["seen"])
         session.extra["seen"] = session.last
     at_end, _ = sessions.finish(complete=True)
-    spans = (max(times) - min(times) for times in _times_by_source(kept).values())
-    return learn_timeout(gaps, [closed.at - closed.session.last for closed in at_end], max(spans))
+    began = _began([closed.session for closed in at_end])
+    span = max((closed.at - began[closed.session.source] for closed in at_end), default=0.0)
+    return learn_timeout(gaps, [closed.at - closed.session.last for closed in at_end], span)
 
 
-def _times_by_source(kept: Kept) -> dict[str, list[float]]:
-    """Return every source's times; for a source without stamps, the numbers of its entries."""
-    stamps: dict[str, list[float]] = {}
-    counts: dict[str, int] = {}
-    for row in kept:
-        counts[row.source] = counts.get(row.source, 0) + 1
-        stamps.setdefault(row.source, []).extend(() if row.time is None else (row.time,))
-    return {source: times or [1.0, float(counts[source])] for source, times in stamps.items()}
+def _began(sessions: list[Session]) -> dict[str, float]:
+    """Return the clock of each source at which its first session opened."""
+    began: dict[str, float] = {}
+    for session in sessions:
+        began[session.source] = min(session.first, began.get(session.source, session.first))
+    return began
 
 
 def replay(parsed: Parsed, timeout: Timeout | None) -> Replayed:
@@ -142,9 +141,7 @@ def _joined_midway(sessions: list[Session], timeout: float) -> set[int]:
 
     A session is early when it opened within a time-out of its source's first: it may have been running before.
     """
-    began: dict[str, float] = {}
-    for session in sessions:
-        began[session.source] = min(session.first, began.get(session.source, session.first))
+    began = _began(sessions)
     early = {id(session) for session in sessions if session.first - began[session.source] <= timeout}
     openings = {session.history[0] for session in sessions if id(session) not in early}
     return {id(session) for session in sessions if id(session) in early and session.history[0] not in openings}

@@ -18,7 +18,7 @@ from offscript.errors import InputError
 from offscript.parse.discover import Discovery, discover_session_key
 from offscript.parse.header import Header, detect_header
 from offscript.parse.match import Templates
-from offscript.parse.records import Records
+from offscript.parse.records import Records, entry_of
 from offscript.parse.sessions import SessionKey
 from offscript.parse.spell import Spell
 from offscript.parse.tokens import MAX_TOKENS
@@ -134,18 +134,7 @@ def learn(
 def entries(parsed: Parsed, texts: Iterable[tuple[Line, Fields]]) -> Iterator[Entry]:
     """Yield the entries of a parsed log, each under its final key, from the lines and fields that `keep` was given."""
     for row, (line, fields) in zip(parsed.kept, texts, strict=True):
-        match = parsed.templates.match(fields.message, (row.session,) if row.session else ())
-        yield Entry(
-            line,
-            match.key,
-            match.values,
-            match.template,
-            row.time,
-            fields.level,
-            row.session,
-            match.known,
-            match.nearest,
-        )
+        yield entry_of(line, fields, row.time, row.session, parsed.templates)
 
 
 _SKIPPED = {

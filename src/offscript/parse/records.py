@@ -107,9 +107,14 @@ class Reader:
         if fields is None:
             return None
         session = self._session_key.find(fields)
-        match = self._templates.match(fields.message, (session,) if session else ())
         time = self.records.sources[line.source].near
-        entry = Entry(
-            line, match.key, match.values, match.template, time, fields.level, session, match.known, match.nearest
-        )
-        return entry, fields.time
+        return entry_of(line, fields, time, session, self._templates), fields.time
+
+
+def entry_of(line: Line, fields: Fields, time: float | None, session: str | None, templates: Templates) -> Entry:
+    """Return the entry of a line under the key that its message matches (ours).
+
+    A session's id is a value wherever it stands in the message.
+    """
+    match = templates.match(fields.message, (session,) if session else ())
+    return Entry(line, match.key, match.values, match.template, time, fields.level, session, match.known, match.nearest)
