@@ -48,6 +48,13 @@ def squeezed(message: str) -> str:
         ("Created an instance - code 7 - failed", "Created an instance - code <*> - failed"),
         ("took 0.5 ms, 12 left", "took <*> ms, <*> left"),
         ("subcommands 1 2 3 4 5 gone", "subcommands <*> gone"),
+        ("order: 7, 65536 bytes", "order: <*>, <*> bytes"),
+        ("Input split: hdfs://node:9000/x+1 of https://a.b/c?d=e=1.", "Input split: <*> of <*>"),
+        ("r24=0x1 psr0=2, job_7_1204=3 host-1=4 i1==2", "r24=<*> psr0=<*>, <*>=<*> <*>=<*> <*>==<*>"),
+        ("is true. {a: false, b:null} <nil> (NULL key)", "is <*>. {a: <*>, b:<*>} <<*>> (<*> key)"),
+        ("None of it, truly, untrue, trueish-x False, None", "None of it, truly, untrue, trueish-x <*>, <*>"),
+        ('1.2.3.4 "GET /x?y=1 HTTP/1.1" 200 77 "-"', '<*> "GET <*>" <*> <*> "-"'),
+        ('"3 4" is "5 words" or 6 7 "x"', '"<*>" is "<*> words" or <*> <*> "x"'),
     ],
 )
 def test_types(message: str, template: str) -> None:
@@ -74,6 +81,7 @@ def test_ids_are_values() -> None:
     assert text("login of alice: alice.", "alice") == "login of <*>: <*>."
     assert text("login of alices", "alice") == "login of alices"
     assert skeleton("open a:b;c now", ("a:b;c",)) == (("open", WILDCARD, "now"), ("a:b;c",))
+    assert text("id1=7 of id1", "id1") == "<*>=<*> of <*>"
     assert skeleton("\ue0000\ue001 x y", ("x", "y"))[1] == ("\ue0000\ue001", "x", "y")
 
 
@@ -144,6 +152,13 @@ def test_cache_is_bounded() -> None:
         "1 - ",
         "::",
         "Mon Jan ",
+        "true ",
+        "a1",
+        "a1=",
+        "a.1=",
+        "a:/",
+        "a://",
+        '1 1"',
     ],
 )
 def test_time_is_linear(piece: str) -> None:

@@ -4,12 +4,15 @@ A word is a run of characters without white space and delimiters; a delimiter is
 text can be written as the print statement was. A word's type is decided by the word alone (and by what is glued to
 it), never by what other lines say, so that one pass over the bytes of a line can find the skeleton:
 
-* a word with a digit is a value: print statements seldom spell digits, values nearly always have some;
-* so is an absolute path, an address with `@`, a hexadecimal word of 8 or more, a MAC or IPv6 address, `<masked>`,
-  `<*>` itself, and every string known to be a session identifier;
+* a word with a digit is a value: print statements seldom spell digits, values nearly always have some; but a name
+  with few digits right before `=` is constant (`r24=7`), since it says what stands behind;
+* so is an absolute path, a URL, an address with `@`, a hexadecimal word of 8 or more, a MAC or IPv6 address,
+  `<masked>`, `<*>` itself, and every string known to be a session identifier;
+* so is how a language prints what is true, false or absent (`false`, `NULL`, `nil`): words that no one spells out;
 * values joined by `:` `,` `;` `|` alone are one value (`10.0.0.1:80`, `1,2,3`), and so are values in one pair of
   brackets joined by space or commas, with `-` or `**` for the absent ones (`[req-1 ab12 - - -]`): the length of a
-  list is data; so are four values in a row;
+  list is data; so are four values in a row, and values side by side that a double quote closes
+  (`"GET /x HTTP/1.1"`), since the quotes mark one thing that was filled in;
 * so is a date with the name of a month or day;
 * quotes are delimiters, and what they hold is judged like anything else: a quoted part may be a whole phrase.
 
@@ -44,29 +47,40 @@ _DATE: Final = (
     rf"(?=[ADFJMNOSTW0-3])(?:{_DAY}\ ++)?(?:{_MONTH}\ ++[0-9]{{1,2}}+|[0-9]{{1,2}}\ {_MONTH})(?![0-9A-Za-z])"
     rf"(?:,?\ ++[0-9][0-9:.]*+(?!{_W}))?(?:\ ++[A-Z]{{3,4}}(?=\ ++[0-9]{{4}}))?(?:\ ++[0-9]{{4}}(?!{_W}))?"
 )
+_ODD: Final = rf"(?:[^{_DELIMITERS}0-9.@]|\.(?!\.))*+(?:[0-9]|@(?={_W})){_IN}*+"  # a word with a digit or an @
+_NAME: Final = "[A-Za-z_]++(?:[0-9][A-Za-z_]*+){1,3}+"  # a name as in code, with as few digits as `r24` or `sha256`
+_NAMES: Final = "=(?![=>])"  # what stands before it is a name
+_SCHEME: Final = r"[A-Za-z](?:[A-Za-z+-]|\.[A-Za-z])*+"
+# How languages print what is true, false or absent. `None` is a word of English too, but for where it ends a phrase.
+_TEXTLESS: Final = r"true|True|TRUE|false|False|FALSE|null|NULL|nil|NaN|None(?![\x00-\x20])"
 _TYPES: Final = (
     _DATE,
     # hexadecimal groups joined by colons: a MAC, IPv6, or a time; with a digit, or as long as a MAC
     r"(?=[0-9A-Fa-f]{0,4}:)(?=[0-9A-Fa-f:]{0,39}[0-9]|(?:[0-9A-Fa-f]{2}:){5})"
     rf"(?:[0-9A-Fa-f]{{0,4}}:){{2,7}}(?:[0-9]+\.[0-9.]*[0-9]|[0-9A-Fa-f]{{0,4}})(?!{_W})",
-    # an absolute path, with the query of a URL
-    rf"(?:[A-Za-z]:)?[/\\](?:[^{_DELIMITERS}.?]|\.(?=[^{_DELIMITERS}.]))++(?:\?[^\x00-\x20\"'<>]*+)?",
-    # a word with a digit or an @
-    rf"(?:[^{_DELIMITERS}0-9.@]|\.(?!\.))*+(?:[0-9]|@(?={_W})){_IN}*+",
+    # an absolute path or a URL, with its query
+    rf"(?:[A-Za-z]:|{_SCHEME}:(?=//))?[/\\](?:[^{_DELIMITERS}.?]|\.(?=[^{_DELIMITERS}.]))++(?:\?[^\x00-\x20\"'<>]*+)?",
+    rf"{_ODD}(?!{_NAMES})",
+    rf"(?=[^{_DELIMITERS}.]*+(?:\.[^{_DELIMITERS}.]++)*+=)(?!{_NAME}=){_ODD}",
     rf"[A-Fa-f]{{8,}}+(?!{_W})",
+    rf"(?=[FNTfnt])(?:{_TEXTLESS})(?!{_IN})",
 )
 _ONE: Final = rf"(?>{_START}(?:{'|'.join(_TYPES)})|<(?:masked|\*)>)"
-_GLUED: Final = rf"(?>{_ONE}(?:(?>[,;]+\ ?|[:|]++){_ONE})*+)"
+_GLUED: Final = rf"(?>{_ONE}(?:(?>[,;:|]++){_ONE})*+)"
 _ABSENT: Final = rf"(?>(?<!{_W})[-*?.]+(?!{_W}))"
 _ITEM: Final = rf"(?:{_GLUED}|{_ABSENT})"
 _BRACKETED: Final = rf"(?:(?:(?<=[\[(])(?!\ )|(?<=[\[(]\ )){_ITEM}(?:[ ,;:|]++{_ITEM})*+(?=\ ?[\])]))"
 # A list without brackets: four values in a row or more, fewer may each have a meaning. The look ahead is for speed.
 _AHEAD: Final = r"(?=(?:\ ++[^\x00-\x200-9/@]*+[0-9/@][^\x00-\x20]*+){3})"
-_VALUE: Final = rf"(?:{_BRACKETED}|{_GLUED}(?:{_AHEAD}(?:[ ]++{_GLUED}){{3,}}+|(?:[ ]++-(?!{_W})){{2,}}+)?)"
+# Values side by side up to a closing quote: the quotes mark one thing that was filled in.
+_CLOSED: Final = r"(?=(?:\ [^\x00-\x20\"]++){1,3}+\")"
+_ROW: Final = rf"(?:{_AHEAD}(?:[ ]++{_GLUED}){{3,}}+|{_CLOSED}(?:[ ]{_GLUED})++(?=\")|(?:[ ]++-(?!{_W})){{2,}}+)"
+_VALUE: Final = rf"(?:{_BRACKETED}|{_GLUED}{_ROW}?)"
 # No value starts in the punctuation and space that end a word.
 _END: Final = r"(?:[=,;)\]]++|:(?=\ ))*+\ *+"
-# Surely a constant, for speed alone: letters, one of them beyond f, and no name of a day or month in front.
-_SURE: Final = rf"(?![ADFJMNOSTW][acehopru][bcdegilnprtuvy])[A-Fa-f]*+[G-Zg-z][A-Za-z]++(?!{_W}){_END}"
+# Surely a constant, for speed alone: letters, one of them beyond f, no start of a date or a boolean, and no URL.
+_UNSURE: Final = "(?![ADFJMNOSTW][acehopru][bcdegilnprtuvy]|[FNTfnt][AIRUaioru][LNUlnu])"
+_SURE: Final = rf"{_UNSURE}[A-Fa-f]*+[G-Zg-z][A-Za-z]++(?!{_W}|://){_END}"
 _PART: Final = re.compile(rf"({_VALUE})|((?:{_SURE})++|{_IN}++{_END}|\.++|[{_DELIMITERS}])")
 _PIECE: Final = re.compile(rf"(?:{_IN}|(?<=[A-Za-z])'(?=[A-Za-z]))+|\.+|[^\x00-\x20]")
 _WORD: Final = re.compile(r"[A-Za-z\x80-\U0010ffff]")
@@ -239,7 +253,7 @@ def _surface(parts: list[str]) -> Surface:
 
 def _split_with_ids(message: str, ids: tuple[str, ...]) -> Pieces:
     # Most ids are words with a digit and so values already; the others are covered by a mark that is.
-    odd = [name for name in ids if name in message and name.strip() and not _PLAIN_ID.fullmatch(name)]
+    odd = [name for name in ids if name in message and name.strip() and not _is_plain(name, message)]
     if not odd:
         return _PART.findall(message)
     mark = "\ue000"
@@ -249,6 +263,10 @@ def _split_with_ids(message: str, ids: tuple[str, ...]) -> Pieces:
     for name, cover in covers.items():
         message = _cover(message, name, cover)
     return [(_uncover(value, covers), text) for value, text in _PART.findall(message)]
+
+
+def _is_plain(name: str, message: str) -> bool:
+    return _PLAIN_ID.fullmatch(name) is not None and f"{name}=" not in message
 
 
 def _uncover(value: str, covers: dict[str, str]) -> str:
