@@ -82,7 +82,7 @@ def fragment(column: Column, group: str = "") -> str:
     if column.shape == "stamp":
         return rf"{_OPEN}{stamp(column.form).pattern}{_CLOSE}[,:;]?"
     if column.shape == "stamp-again":
-        return rf"{_OPEN}{stamp(column.form).bare}{_CLOSE}[,:;]?"
+        return rf"{_OPEN}({f'?P<{group}>' if group else '?:'}{stamp(column.form).bare}){_CLOSE}[,:;]?"
     if column.shape in _GLUED:
         return _GLUED[column.shape]
     shape = SHAPES[column.shape].replace("{more}", _MORE_WORDS if column.step else "")
@@ -103,7 +103,7 @@ def compile_columns(columns: tuple[Column, ...]) -> tuple[re.Pattern[str], tuple
         if column.step > step:
             out.append(f"{_end(columns[at - 1])}(?:")
             step, opened = column.step, opened + 1
-        group = f"g{at}" if column.name and column.shape not in ("stamp", "stamp-again") else ""
+        group = f"again{at}" if column.shape == "stamp-again" else f"g{at}" if column.name else ""
         out.append(("" if glued else _SEPARATOR) + fragment(column, group))
         glued = column.shape in _GLUED
         if group and "{}" in SHAPES.get(column.shape, ""):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from offscript.entries import Line
 from offscript.errors import StateError
 from offscript.parse.mask import Masker, stems_in
+
+if TYPE_CHECKING:
+    from offscript.parse.raw_lines import RawLines
 
 REPLACEMENT = "\ufffd"
 _BOM = b"\xef\xbb\xbf"
@@ -70,6 +73,41 @@ class LineSplitter:
             self._whole(whole, lines)
         self._hold(tail)
         return lines
+
+    def feed_raw(self, chunk: bytes) -> list[RawLines | list[Line]]:
+        """The lines that end in this chunk, left as bytes in one piece where they need no repair."""
+        if b"\n" not in chunk:
+            self._hold(chunk)
+            return []
+        found: list[RawLines | list[Line]] = []
+        rest = chunk
+        if self._held or self._dropped:
+            lines: list[Line] = []
+            first, _, rest = chunk.partition(b"\n")
+            self._hold(first)
+            self._end_held(1, lines)
+            found.append(lines)
+        whole, _, tail = rest.rpartition(b"\n")
+        if len(rest) > len(tail):
+            found.append(self._whole_raw(whole))
+        self._hold(tail)
+        return found
+
+    def _whole_raw(self, whole: bytes) -> RawLines | list[Line]:
+        from offscript.parse.raw_lines import raw_lines  # noqa: PLC0415  (the compiler is loaded only for files)
+
+        raw = None
+        if len(whole) <= self.max_line_bytes:
+            raw = raw_lines(whole, self.source, self._number, self._offset, self._masker)
+        if raw is None:
+            lines: list[Line] = []
+            self._whole(whole, lines)
+            return lines
+        self.counts["masked"] += raw.masked
+        self.counts["blank"] += raw.blank
+        self._number += len(raw) + raw.blank
+        self._offset += len(whole) + 1
+        return raw
 
     def finish(self) -> list[Line]:
         """The last line, if its end never came; more chunks may follow, as the start of a new line."""

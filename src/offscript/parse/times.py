@@ -122,6 +122,15 @@ class Stamp:
         # Whole microseconds first: the nearest double of the exact time, whatever the number of digits.
         return (base * 1_000_000 + int(f[1:7].ljust(6, "0"))) / 1_000_000 if f else float(base)
 
+    def parts(self, a: str, b: str) -> dict[str, tuple[int, int]]:
+        """Where each directive stands in the text of the groups a and b put together, as (begin, end); {} for none.
+
+        >>> Stamp("%H:%M:%S").parts("06:55:46", "")["M"]
+        (3, 5)
+        """
+        match = self._detail.fullmatch(a + b)
+        return {name: match.span(name) for name in match.groupdict()} if match else {}
+
     def _add_clock(self, a: str, b: str, z: str | None) -> float | None:
         """The stamp without its fraction: the parsed date is remembered, the clock is added up anew."""
         if not self._has_clock:
@@ -211,7 +220,7 @@ def _civil(part: dict[str, str], zone: str | None) -> int | None:
     except ValueError:
         return None
     clock = timedelta(hours=hour, minutes=int(part.get("M", 0)), seconds=int(part.get("S", 0)))
-    return int((midnight + clock).timestamp()) - _offset(zone) if year < 9999 else None
+    return int((midnight + clock).timestamp()) - offset_of(zone) if year < 9999 else None
 
 
 def _century(year: int) -> int:
@@ -219,7 +228,12 @@ def _century(year: int) -> int:
     return 1900 + year if year >= 69 else 2000 + year
 
 
-def _offset(zone: str | None) -> int:
+def offset_of(zone: str | None) -> int:
+    """The seconds that a numeric zone is ahead of UTC; 0 for a named one, and for none.
+
+    >>> offset_of("+02:00"), offset_of("CET")
+    (7200, 0)
+    """
     digits = (zone or "").strip().replace(":", "")
     if digits[:1] not in ("+", "-"):
         return 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from offscript.config import Config
 from offscript.entries import Line
@@ -15,6 +16,9 @@ from offscript.parse.lines import LineSplitter
 from offscript.sources.paths import STDIN, Source, find_sources
 from offscript.sources.unpack import PIECE, Unpacked, unpack
 
+if TYPE_CHECKING:
+    from offscript.parse.raw_lines import RawLines
+
 # Enough to tell text from machine code, and read at once.
 _HEAD = 1 << 16
 # Less than this says nothing: a pipe may give a few bytes first, and one control character among them is no program.
@@ -22,6 +26,8 @@ _LEAST_HEAD = 512
 # Text has next to no control characters; random bytes have a tenth, programs and UTF-16 a third and more.
 _MOST_CONTROL = 0.05
 _CONTROL = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b\b"})
+
+_Feed = Callable[[LineSplitter, bytes], "Sequence[RawLines | list[Line]]"]
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes read so far and those there are (None where nobody knows)."""
@@ -67,31 +73,39 @@ class Reading(Iterator[Line]):
         self._config = config
         self._progress = progress
         self._total = _total_size(sources)
-        self._lines = self._read_all()
+        self._lines = self._read_lines()
 
     def __next__(self) -> Line:
         return next(self._lines)
 
-    def _read_all(self) -> Iterator[Line]:
+    def raw(self) -> Iterator[RawLines | list[Line]]:
+        """The same lines in pieces, left as bytes where they need no repair; of one reading, take these or the lines."""
+        return self._read_all(LineSplitter.feed_raw)
+
+    def _read_lines(self) -> Iterator[Line]:
+        for piece in self._read_all(lambda splitter, chunk: [splitter.feed(chunk)]):
+            yield from piece
+
+    def _read_all(self, feed: _Feed) -> Iterator[RawLines | list[Line]]:
         for source in self._sources:
-            yield from self._read_source(source)
+            yield from self._read_source(source, feed)
         if not self.report.lines:
             names = ", ".join(source.name for source in self._sources[:3])
             raise InputError("holds no lines", where=names, remedy="give a file with log lines")
 
-    def _read_source(self, source: Source) -> Iterator[Line]:
+    def _read_source(self, source: Source, feed: _Feed) -> Iterator[RawLines | list[Line]]:
         splitter = LineSplitter(source.name, self._config.max_line_bytes)
         before, self.report.counts = self.report.counts, Counter()
         lines_before = self.report.lines
         self.report.sources.append(source.name)
         for file in source.files:
             for chunk in self._chunks(file, required=source.required and len(source.files) == 1):
-                lines = splitter.feed(chunk)
-                self._count(before, splitter, len(lines))
-                yield from lines
+                pieces = feed(splitter, chunk)
+                self._count(before, splitter, sum(map(len, pieces)))
+                yield from pieces
             last = splitter.finish()
             self._count(before, splitter, len(last))
-            yield from last
+            yield last
         if source.required and self.report.lines == lines_before:
             raise InputError("holds no lines", where=source.name, remedy="give a file with log lines")
 
