@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offscript.parse.mask import Masker, mask
+from offscript.parse.mask import Masker, _mask_found, mask, stems_in
 
 LETTERS = "aB3dE5gH7jK9mN1pQ2sT4vW6yZ8bC0fG"
 NAMES = [
@@ -214,6 +216,57 @@ def test_masking_twice_is_masking_once(pieces: list[str]) -> None:
     assert mask(once) == once
 
 
+PIECES = [
+    *NAMES,
+    *SHAPED,
+    *(shape.replace("{canary}", "Zq7a") for shape in OTHER),
+    *(shape.format(name="pwd", canary="Zq7") for shape in VALUED),
+    *"=:\"'`\\ ,;)]@/.-_<>\t\x0b\x1c\r\0x1Zé\u3000",
+    *("://", "eyJ", "sk-", "npm_", "AKIA", "abcdefghijkl", "0123456789", "Bearer ", "--", "authorization", "digest "),
+    *("curl ", "-u", "--user ", "cookie:", "sid=", "passphrase ", "<password>", "</password>", "&lt;", "<masked>"),
+    *("identified by ", "-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----", "%3d", "=>", "api", "key"),
+]
+
+
+def suspect_lines(block: bytes) -> set[int]:
+    """Return the numbers of the lines in which a suspect starts, each once."""
+    numbers = [block.count(b"\n", 0, at) for at in stems_in(block)]
+    assert len(set(numbers)) == len(numbers)
+    return set(numbers)
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=9).map("".join), max_size=20))
+def test_every_line_that_changes_is_a_suspect(lines: list[str]) -> None:
+    """One pass over a block of lines misses none that `mask` changes, nor one that opens a private key."""
+    suspects = suspect_lines("\n".join(lines).encode())
+    assert {at for at, line in enumerate(lines) if mask(line) != line} <= suspects
+    assert {at for at, line in enumerate(lines) if line.endswith("PRIVATE KEY-----") and "BEGIN" in line} <= suspects
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=9).map("".join))
+def test_no_credential_is_lost_to_the_quick_look(line: str) -> None:
+    """In a line that is no suspect none of the patterns finds anything, when all of them are tried."""
+    looked_everywhere = _mask_found(line, b"pwd=x AKIA0123456789ABCDEF")
+    assert looked_everywhere == line or stems_in(line.encode())
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("log", ["Linux", "Mac", "OpenSSH", "OpenStack", "Spark"])
+def test_few_lines_of_real_logs_are_suspects(data_dir: Path, log: str) -> None:
+    """Of logs full of user names, passwords asked for and addresses, only lines that change are looked at twice."""
+    block = gzip.decompress((data_dir / "loghub2k" / f"{log}_2k.log.gz").read_bytes())
+    lines = block.decode().split("\n")
+    assert suspect_lines(block) == {at for at, line in enumerate(lines) if mask(line) != line}
+
+
+def test_blocks_hold_any_bytes() -> None:
+    """What is no UTF-8 is looked at byte by byte."""
+    lines = [b"\xff\xfe\xe3", b"token\xe3\x80\x80=\xffabc", b"\xc3", b"-----BEGIN PRIVATE KEY-----\xe3", b"pwd=x"]
+    assert suspect_lines(b"\n".join(lines)) == {1, 3, 4}
+
+
 def key_lines(body: list[str], begin: str = "", between: str = "") -> list[str]:
     """Return a PEM block with a start to each line and perhaps a stranger after it."""
     lines = [f"{begin}-----BEGIN RSA PRIVATE KEY-----"]
@@ -283,4 +336,5 @@ def test_time_is_linear_in_hostile_text(piece: str) -> None:
     start = time.process_time()
     mask(text)
     mask(text[10:])
+    stems_in((piece * (300_000 // len(piece))).encode())
     assert time.process_time() - start < 6

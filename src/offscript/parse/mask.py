@@ -9,19 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import re2
 
 MASKED = "<masked>"
-
-# What stands in every text that the patterns below can touch. One pass of an automaton over the bytes looks for all at
-# once, and nearly every line ends there.
-_NAME_STEMS = "pass|pwd|secret|token|key|credential|identified by"
-_VENDOR_STEMS = "gh[pousr]_|github_pat_|glpat-|xox|xapp-|k_live_|k_test_|sk-|whsec_|gocspx-|npm_|hooks[.]slack"
-_SHAPE_STEMS = f"eyj|akia|asia|aiza|ya29[.]|{_VENDOR_STEMS}"
-_LOGIN_STEMS = r"--user|--proxy-user|curl[\s\x80-\xff]|cookie"
-_STEM = re2.compile(f"(?i){_NAME_STEMS}|{_LOGIN_STEMS}|authorization|bearer|://|{_SHAPE_STEMS}".encode())
-_SHAPE_STEM = re2.compile(f"(?i){_SHAPE_STEMS}".encode())
 
 # Texts settle in two passes; a bound for those made not to.
 _MOST_PASSES = 8
@@ -35,11 +27,6 @@ _NAME = (
 _NAMED = re.compile(rf"""(?i){_NAME}\\*["'`]?\]?\s{{0,8}}(?:=>|:=|[=:]|%3[dD]|%3[aA])\s{{0,8}}""")
 _QUOTED_BY_WORD = re.compile(r"""(?i)(?:password|passphrase|identified by)\s{1,8}(?=\\*["'])""")
 _FLAG = re.compile(rf"(?i)--(?:[a-z]{{1,24}}-){{0,3}}{_NAME}\s{{1,8}}(?=[^\s-])")
-# The three above, loosely (white space beyond ASCII is any byte of it).
-_MAY_BE_NAMED = re2.compile(
-    rf"""(?i){_NAME}(?:\\*["'`]?\]?[\s\x80-\xff]{{0,24}}(?:=|:|%3d|%3a)|[\s\x80-\xff]{{1,24}}\\*["'])"""
-    rf"""|identified by[\s\x80-\xff]|--[a-z-]{{0,80}}{_NAME}[\s\x80-\xff]""".encode()
-)
 _AUTHORIZATION = re.compile(r"""(?i)authorization\\*["']?\s{0,8}[:=]\s{0,8}(?:\\*["'])?""")
 _SCHEME = re.compile(r"(?i)(?:bearer|basic|token|apikey|negotiate|ntlm)\s{1,8}")
 _SCHEME_TO_END = re.compile(r"(?i)(?:digest|aws4-hmac-sha256|hawk|signature|oauth)\s{1,8}")
@@ -86,6 +73,59 @@ _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
 _PEM_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_BODY = re.compile(r"[A-Za-z0-9+/=]+")
 
+# All of the above at once, for one pass of an automaton over the bytes of many lines: where it finds nothing in a
+# line, nothing above changes that line. It may find more than they do, so white space beyond ASCII is any byte of it
+# and bounds are left out; but it never crosses a line's end.
+_BLANK = r"[\t\x0b-\r\x1c-\x20\x80-\xff]"
+_FILLED = r"\t-\r\x1c-\x20"  # in a negated class: no white space of ASCII
+_AS_WORD = r"[\w\x80-\xff-]"
+_SUSPECT_VALUE = rf"""(?:"[^"\n]|'[^'\n]|`[^`\n]|\\+["'`][^\n]|[)}}\],;\\]*[^{_FILLED}&,;"'`)}}\]\\])"""
+_SUSPECT_SCHEME = "bearer|basic|token|apikey|negotiate|ntlm|digest|aws4-hmac-sha256|hawk|signature|oauth"
+_SUSPECT_SHAPES = (
+    r"A(?:KIA|SIA)[0-9A-Z]{16}",
+    r"gh[pousr]_[A-Za-z0-9]{16}",
+    r"github_pat_[\w\x80-\xff]{9}",
+    rf"glpat-{_AS_WORD}{{10}}",
+    rf"(?:xox[abeoprs]|xapp)-{_AS_WORD}{{11}}",
+    r"[sr]k_(?:live|test)_[\w\x80-\xff]{8}",
+    r"whsec_[\w+/=\x80-\xff]{10}",
+    rf"GOCSPX-{_AS_WORD}{{9}}",
+    r"npm_[A-Za-z0-9]{12}",
+    r"ya29\.[\w.\x80-\xff-]{11}",
+    rf"AIza{_AS_WORD}{{26}}",
+    rf"(?:\b|_)sk-{_AS_WORD}{{21}}",
+    r"hooks\.slack\.com/services/[\w/\x80-\xff]{9}",
+    rf"eyJ{_AS_WORD}*\.+{_AS_WORD}",
+    r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
+)
+_SUSPECT_NAMES = (
+    rf"""{_NAME}\\*["'`]?\]?{_BLANK}*(?:=>|:=|[=:]|%3d|%3a){_BLANK}*{_SUSPECT_VALUE}""",
+    rf"""(?:password|passphrase|identified by){_BLANK}+\\*["'][^\n]""",
+    rf"--[a-z\x80-\xff-]*{_NAME}{_BLANK}+[^{_FILLED}-]",
+)
+_SUSPECTS = (
+    *_SUSPECT_NAMES,
+    rf"""authorization\\*["']?{_BLANK}*[:=]{_BLANK}*(?:\\*["'])?(?:(?:{_SUSPECT_SCHEME}){_BLANK}|[\w.~+/=%<>-]{{12}})""",
+    rf"bearer{_BLANK}+(?:[\w.~+/=%<>-]{{16}}|[\w.~+/=%<>-]*[0-9])",
+    rf"""://[^{_FILLED}/"']*:[^{_FILLED}/"']+@""",
+    rf"--(?:proxy-)?user(?:{_BLANK}|=)[^\n]*:",
+    rf"curl{_BLANK}(?:[^\n]*{_BLANK})?-[fgiklnsv]*u[^\n]*:",
+    rf"(?:<|&lt;)[\w.:\x80-\xff-]*{_NAME}(?:{_BLANK}[^<>\n]*)?(?:>|&gt;)[^\n]*(?:<|&lt;)/",
+    rf"""cookie\\*["'`]?{_BLANK}*[:=][^\n]*(?:sess|sid|auth|token|jwt|csrf|xsrf|login|remember|ticket)[\w.\x80-\xff-]*=""",
+    rf"""passphrase{_BLANK}+(?:[^{_FILLED},;"'`]*[0-9!@#$%^&*+=?~]|[^{_FILLED},;"'`]+(?-i:[A-Z\x80-\xff]))""",
+)
+
+
+def _automaton(pattern: str) -> Any:  # re2 ships no types
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1  # byte by byte: blocks may hold what is no UTF-8
+    return re2.compile(pattern.encode(), options)
+
+
+_SUSPECT = _automaton(f"(?i){'|'.join(_SUSPECTS)}|(?-i:{'|'.join(_SUSPECT_SHAPES)})")
+_SUSPECT_NAME = _automaton(f"(?i){'|'.join(_SUSPECT_NAMES)}")
+_SUSPECT_SHAPE = _automaton("|".join(_SUSPECT_SHAPES))
+
 
 def mask(text: str) -> str:
     """Replace each credential in one line by `<masked>`, keeping the name it was given under (ours).
@@ -97,32 +137,44 @@ def mask(text: str) -> str:
     >>> mask("Failed password for root from 10.0.0.7 port 22 ssh2")
     'Failed password for root from 10.0.0.7 port 22 ssh2'
     """
-    raw = text.encode("utf-8", "surrogatepass")
-    if not _STEM.search(raw):
+    raw = _raw(text)
+    if not _SUSPECT.search(raw):
         return text
     # What one pattern masks may complete what another looks for: again until nothing changes.
     for _ in range(_MOST_PASSES):
         masked = _mask_found(text, raw)
         if masked == text:
             break
-        text, raw = masked, masked.encode("utf-8", "surrogatepass")
+        text, raw = masked, _raw(masked)
     return text
 
 
-def stems_in(block: bytes) -> list[int]:
-    r"""Where in a block of lines a credential may be: every line without one of these offsets is free of them.
+def _raw(text: str) -> bytes:
+    # To every pattern a line's end inside the text is white space.
+    return text.encode("utf-8", "surrogatepass").replace(b"\n", b" ")
 
-    >>> stems_in(b"all is well\ntoken=abc\n")
-    [12]
+
+def stems_in(block: bytes) -> list[int]:
+    r"""Where in a block of lines a credential may be, once in a line: `mask` leaves every other line unchanged.
+
+    Lines in which a private key begins are among them; lines inside one are not. Linear in the block's length.
+
+    >>> stems_in(b"Failed password for root\nsshd: token=abc\n")
+    [31]
     """
-    return [match.start() for match in _STEM.finditer(block)] if _STEM.search(block) else []
+    found, at = [], 0
+    # On from the next line, for a search may look on to the end of its line before it knows what it found.
+    while at >= 0 and (match := _SUSPECT.search(block, at)):
+        found.append(match.start())
+        at = block.find(b"\n", match.start())
+    return found
 
 
 def _mask_found(text: str, raw: bytes) -> str:
     low = text.lower()
     if "-----begin" in low:
         text = _mask_pem(text)
-    if _SHAPE_STEM.search(raw):
+    if _SUSPECT_SHAPE.search(raw):
         text = _SHAPES.sub(_shape, text)
     if "authorization" in low:
         text = _mask_after(_AUTHORIZATION, text, _authorization_end)
@@ -131,7 +183,7 @@ def _mask_found(text: str, raw: bytes) -> str:
     if "://" in low:
         text = _mask_urls(text)
     text = _mask_logins(text, low)
-    if _MAY_BE_NAMED.search(raw):
+    if _SUSPECT_NAME.search(raw):
         for lead in (_NAMED, _QUOTED_BY_WORD, _FLAG):
             text = _mask_after(lead, text, _value_end)
     return text
