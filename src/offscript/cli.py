@@ -26,6 +26,7 @@ from offscript.model import Model, check_place, journal_path, load
 from offscript.parse.header import Header, header_from_options
 from offscript.parse.learn import entries, learn
 from offscript.parse.records import Reader
+from offscript.reproduce import reproduce_verb
 from offscript.sources import follow, read
 
 app = typer.Typer(
@@ -272,6 +273,9 @@ def demo_verb(
         result.model.save(keep)
         say(f"model saved as {keep}")
     print_demo(result, output if output is not None else Output.TABLE)
+
+
+app.command("reproduce")(reproduce_verb)
 
 
 def _end(detector: Detector, found: int, exit_code: bool) -> NoReturn:
