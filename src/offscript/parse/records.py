@@ -50,10 +50,7 @@ class Records:
         A line without header that does not look like a continuation counts as a stray; it continues a record all the
         same, unless none is open.
         """
-        state = self.sources.get(line.source)
-        if state is None:
-            state = self.sources[line.source] = SourceState()
-        self._touched.add(line.source)
+        state = self.state(line.source)
         state.lines += 1
         fields = self.header.split(line.text, state.near)
         if fields is None:
@@ -69,6 +66,21 @@ class Records:
             if state.first is None:
                 state.first = fields.time
         return fields
+
+    def state(self, source: str) -> SourceState:
+        """Return the state of a source, which the caller is about to change."""
+        self._touched.add(source)
+        return self.sources.setdefault(source, SourceState())
+
+    def passed(self, source: str, records: int, first: float | None, last: float | None) -> None:
+        """Take note of records that were read elsewhere: how many, and their first and last time."""
+        state = self.state(source)
+        state.lines += records
+        state.records += records
+        if state.first is None:
+            state.first = first
+        if last is not None:
+            state.near = last
 
     def rows(self) -> dict[str, Any]:
         """Return the state of every source as JSON rows."""

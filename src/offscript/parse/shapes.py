@@ -237,6 +237,10 @@ class HeaderShapes:
         """The shapes' table."""
         return self._codes.table
 
+    def __len__(self) -> int:
+        """Return how many shapes are known."""
+        return len(self._codes)
+
     def learn(self, line: bytes) -> int:
         """Return the code of a line's shape, after having read the line if the shape is new; -1 above the cap."""
         data = np.frombuffer(line, np.uint8)

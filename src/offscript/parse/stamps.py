@@ -185,22 +185,23 @@ def settle_times(
     bases: NDArray[np.float64],
     micros: NDArray[np.int64],
     near: float,
+    stamps: NDArray[np.float64],
     times: NDArray[np.float64],
 ) -> float:
-    """Write the times of lines in their order from stamps without fraction, and the fractions (-1: none).
+    """Write the times of lines in their order, from their seconds before the fraction and microseconds (-1: none).
 
-    `near` is the last time of the source before (NaN: none); the last time after is returned. NaN is no time.
+    `stamps` receives each line's own time (NaN: none), `times` the last one of the source up to it. `near` is the one
+    before the first line; the one after the last is returned.
     """
     for line in range(len(bases)):
         base = bases[line]
         if math.isnan(base):
-            times[line] = base
+            stamps[line], times[line] = base, near
             continue
-        if repeats and not math.isnan(near):
-            if repeats == 1:
-                base = next_year(base, near)
-            else:
-                base += 86_400 * math.ceil((near - _BACK_DAY - base) / 86_400)
+        if repeats == 1 and not math.isnan(near):
+            base = next_year(base, near)
+        elif repeats == 2 and not math.isnan(near):
+            base += 86_400 * math.ceil((near - _BACK_DAY - base) / 86_400)
         near = (base * 1_000_000 + micros[line]) / 1_000_000 if micros[line] >= 0 else base
-        times[line] = near
+        stamps[line], times[line] = near, near
     return near

@@ -1,0 +1,389 @@
+"""The columnar scan: many lines at once from bytes to columns, equal to reading them line by line (ours; DESIGN 4).
+
+One compiled pass finds every line's message, time, session id and skeleton. What it meets for the first time (a shape
+of a header, a skeleton) is read once as a line is, in the order of the lines, and is then known; what no table can
+hold (a stack trace, a damaged stamp, an id without digits) is read line by line, in its place. Blocks are read ahead
+on the machine's other cores; only the order of the lines decides what they give.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.entries import Line
+from offscript.parse.byte_table import ByteCodes
+from offscript.parse.columnar import (
+    BY_ITSELF,
+    FOUND,
+    FRAME,
+    HEADER_ID,
+    MESSAGE_ID,
+    NEW_SHAPE,
+    NEW_SKELETON,
+    NO_ID,
+    FirstValues,
+    Lines,
+    Numbers,
+    SeenValues,
+    lines_of,
+    read_lines,
+    room_for,
+)
+from offscript.parse.find_ids import Program, no_program, program_of
+from offscript.parse.header import Header
+from offscript.parse.interned import Interner
+from offscript.parse.lexer import lex
+from offscript.parse.raw_lines import RawLines
+from offscript.parse.records import Records
+from offscript.parse.session_key import SessionKey
+from offscript.parse.shapes import HeaderShapes
+from offscript.parse.stamps import settle_times
+from offscript.parse.times import stamp
+
+MAX_SKELETONS: Final = 100_000
+"""Skeletons held, about 100 bytes each: twice what `Spell` keeps by default; lines of others are matched one by one."""
+
+AHEAD: Final = 2
+"""Blocks read ahead for each core: one at work, one waiting."""
+
+_REPEATS: Final = {None: 0, "year": 1, "day": 2}
+
+
+T = TypeVar("T", np.int64, np.uint8)
+
+
+class Values(NamedTuple):
+    """What the values of more lines of a skeleton have in common with the first value of each place.
+
+    `shared` are bytes of UTF-8, at most `columnar.FRAME`.
+    """
+
+    shared: Sequence[int]
+    equal: Sequence[bool]
+
+
+class Skeletons(Protocol):
+    """Who gives numbers to skeletons: Spell while it learns, or the frozen templates."""
+
+    def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
+        """The number of a message's skeleton, and whether every message of that skeleton has it."""
+
+    def first_values(self, number: int) -> Sequence[str]:
+        """The first value of each place of a skeleton, () where nobody compares them."""
+
+    def add(self, number: int, lines: int, values: Values) -> None:
+        """Count more lines of a skeleton that has a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """The entries of a block as columns: place of the line, number of the skeleton, code of the session (-1: none).
+
+    `stamps` are the lines' own times, `times` those of their source at that moment (NaN: none).
+    """
+
+    raw: RawLines | list[Line]
+    source: str
+    places: Numbers
+    numbers: Numbers
+    sessions: Numbers
+    stamps: NDArray[np.float64]
+    times: NDArray[np.float64]
+
+    def line(self, entry: int) -> Line:
+        """The line of an entry, as text."""
+        place = int(self.places[entry])
+        return self.raw[place] if isinstance(self.raw, list) else self.raw.line(place)
+
+
+class _Begun(NamedTuple):
+    """A block after the compiled pass, with what it was read by."""
+
+    raw: RawLines
+    lines: Lines
+    first: FirstValues
+    seen: SeenValues
+    slots: int
+    shapes: int
+    skeletons: int
+
+
+class Scanner:
+    """Reads the lines of any number of sources into columns, in order (ours).
+
+    Args:
+        header: how to read the header; `serves` says whether it can be read by shapes.
+        session_key: where the session id stands.
+        sample: lines from which the extent of headers is seen.
+        skeletons: who gives numbers to skeletons.
+        records: the state of the sources, shared with whoever reads lines one by one.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        session_key: SessionKey,
+        sample: Sequence[str],
+        skeletons: Skeletons,
+        records: Records,
+    ) -> None:
+        self._key = session_key
+        self._skeletons = skeletons
+        self._records = records
+        self._shapes = HeaderShapes(header, session_key, sample)
+        form = next((column.form for column in header.columns if column.shape == "stamp"), "")
+        self._repeats = _REPEATS[stamp(form).repeats] if form else 0
+        self._program, self._place_of_id, self._needs_id = _place_of_id(session_key)
+        self._codes = ByteCodes()
+        self._numbers = np.zeros(64, np.int64)
+        slots, begins, lengths = np.zeros((3, 64), np.int64)
+        self._first = FirstValues(slots, begins, lengths, np.zeros(1 << 10, np.uint8))
+        self._slots = 0
+        self._seen = _nothing_seen(self._first)
+        self._ids = Interner()
+        self.names: list[str] = []
+
+    @staticmethod
+    def serves(header: Header, session_key: SessionKey) -> bool:
+        """Whether lines of this header, with this session key, can be scanned."""
+        return HeaderShapes.serves(header) and (
+            session_key.where in ("none", "header") or program_of(session_key.pattern) is not None
+        )
+
+    def scan(self, pieces: Iterable[RawLines | list[Line]]) -> Iterator[Scanned]:
+        """Yield the entries of all pieces, in order."""
+        cores = _cores()
+        if cores == 1:
+            for piece in pieces:
+                yield self._finish(self._begin(piece) if isinstance(piece, RawLines) else piece)
+            return
+        stream = iter(pieces)
+        waiting: list[Future[_Begun] | list[Line]] = []
+        with ThreadPoolExecutor(cores) as readers:
+            while True:
+                for piece in islice(stream, AHEAD * cores - len(waiting)):
+                    waiting.append(readers.submit(self._begin, piece) if isinstance(piece, RawLines) else piece)
+                if not waiting:
+                    return
+                ready = waiting.pop(0)
+                yield self._finish(ready.result() if isinstance(ready, Future) else ready)
+
+    def close(self) -> None:
+        """Tell the skeletons how many lines they had, and what the values of these have in common."""
+        for code in np.flatnonzero(self._seen.lines[: len(self._codes)]):
+            begin, end = self._first.slots[code], self._first.slots[code + 1]
+            values = Values(self._seen.shared[begin:end].tolist(), self._seen.equal[begin:end].astype(bool).tolist())
+            self._skeletons.add(int(self._numbers[code]), int(self._seen.lines[code]), values)
+        self._seen = _nothing_seen(self._first)
+
+    # -- the compiled pass -----------------------------------------------------------------------------------------
+
+    def _begin(self, raw: RawLines) -> _Begun:
+        """Read a block with what is known now; touches nothing of the scanner, so that blocks are read side by side."""
+        # what is known only grows, and values are kept before the skeleton that has them: this order is safe
+        shapes, skeletons, slots, first = len(self._shapes), len(self._codes), self._slots, self._first
+        begun = _Begun(raw, lines_of(len(raw)), first, _nothing_seen(first), slots, shapes, skeletons)
+        self._pass(begun, np.arange(len(raw)))
+        return begun
+
+    def _pass(self, begun: _Begun, todo: Numbers) -> None:
+        raw, shapes = begun.raw, self._shapes
+        longest = int((raw.stops - raw.starts).max(initial=0))
+        read_lines(
+            todo,
+            np.frombuffer(raw.data, np.uint8),
+            raw.starts,
+            raw.stops,
+            shapes.own,
+            shapes.words,
+            begun.shapes,
+            shapes.table,
+            shapes.plans,
+            self._place_of_id,
+            self._needs_id,
+            self._program,
+            begun.skeletons,
+            self._codes.table,
+            begun.first,
+            begun.seen,
+            begun.lines,
+            room_for(longest),
+        )
+
+    # -- in the order of the lines ---------------------------------------------------------------------------------
+
+    def _finish(self, begun: _Begun | list[Line]) -> Scanned:
+        if isinstance(begun, list):
+            return self._alone(begun)
+        raw, lines = begun.raw, begun.lines
+        self._look_again(begun)
+        sessions = np.empty(len(raw), np.int64)
+        lines.id_begin[lines.state == BY_ITSELF] = -1
+        self._ids.intern(np.frombuffer(raw.data, np.uint8), lines.id_begin, lines.id_end, sessions)
+        self._name()
+        numbers = self._numbers[lines.skeleton]
+        stamps, times = np.full((2, len(raw)), np.nan)
+        done = 0
+        for place in np.flatnonzero(lines.state != FOUND):
+            if lines.state[place] == NEW_SKELETON:
+                numbers[place] = self._learn(raw, lines, int(place), sessions)
+                continue
+            self._settle(raw.source, lines, done, int(place), stamps, times)
+            read = self._read_alone(raw.line(int(place)))
+            done = int(place) + 1
+            numbers[place], sessions[place], stamps[place], times[place] = read if read else (_CONTINUES, -1, 0.0, 0.0)
+        self._settle(raw.source, lines, done, len(raw), stamps, times)
+        self._gather(begun)
+        places = np.arange(len(raw))
+        if (numbers == _CONTINUES).any():
+            places = np.flatnonzero(numbers != _CONTINUES)
+        return Scanned(raw, raw.source, places, numbers[places], sessions[places], stamps[places], times[places])
+
+    def _look_again(self, begun: _Begun) -> None:
+        """Learn the shapes of headers that are new, and read again what was met before it was known."""
+        raw, lines = begun.raw, begun.lines
+        fresh = np.flatnonzero(lines.state == NEW_SHAPE)
+        for place in fresh:
+            self._shapes.learn(raw.data[raw.starts[place] : raw.stops[place]])
+        if len(self._shapes) > begun.shapes or len(self._codes) > begun.skeletons:
+            again = np.flatnonzero((lines.state == NEW_SHAPE) | (lines.state == NEW_SKELETON))
+            if len(again):
+                now = begun._replace(shapes=len(self._shapes), skeletons=len(self._codes))
+                self._pass(now._replace(first=self._first, seen=self._seen), again)
+        lines.state[lines.state == NEW_SHAPE] = BY_ITSELF
+
+    def _learn(self, raw: RawLines, lines: Lines, place: int, sessions: Numbers) -> int:
+        """Give a line's skeleton its number, and keep it for the lines to come."""
+        message = raw.data[lines.begin[place] : lines.end[place]]
+        session = sessions[place]
+        ids = (self.names[session],) if session >= 0 else ()
+        number, holds = self._skeletons.number(message.decode("utf-8"), ids)
+        if holds and len(self._codes) < MAX_SKELETONS:
+            room = room_for(len(message))
+            size, _, _ = lex(
+                np.frombuffer(message, np.uint8), 0, len(message), room.canon, room.value_begins, room.value_ends
+            )
+            if self._codes.find(room.canon, size) < 0:
+                self._keep(room.canon[:size].tobytes(), number)
+        return number
+
+    def _keep(self, canon: bytes, number: int) -> None:
+        firsts = [text.encode("utf-8", "replace")[: FRAME + 1] for text in self._skeletons.first_values(number)]
+        lengths = list(map(len, firsts))
+        first, slot = self._first, self._slots
+        begin = int(first.begins[slot - 1] + first.lengths[slot - 1]) if slot else 0
+        begins = [begin + sum(lengths[:place]) for place in range(len(lengths))]
+        self._first = FirstValues(
+            _with(first.slots, len(self._codes), [slot, slot + len(firsts)]),
+            _with(first.begins, slot, begins),
+            _with(first.lengths, slot, lengths),
+            _with(first.blob, begin, list(b"".join(firsts))),
+        )
+        self._slots += len(firsts)
+        fresh = _nothing_seen(self._first)
+        self._seen = SeenValues(
+            _with(self._seen.lines, len(fresh.lines) - 1, [0]),
+            _with(self._seen.shared, slot, fresh.shared[slot : slot + len(firsts)].tolist()),
+            _with(self._seen.equal, slot, [1] * len(firsts)),
+        )
+        self._numbers = _with(self._numbers, len(self._codes), [number])
+        self._codes.add(canon)
+
+    def _read_alone(self, line: Line) -> tuple[int, int, float, float] | None:
+        """Read one line as text; None when it continues the record before it."""
+        fields = self._records.fields(line)
+        if fields is None:
+            return None
+        name = self._key.find(fields)
+        number, _ = self._skeletons.number(fields.message, (name,) if name else ())
+        session = -1
+        if name is not None:
+            session = self._ids.add(name.encode("utf-8", "surrogatepass"))
+            self._name()
+        near = self._records.sources[line.source].near
+        nan = float("nan")
+        return number, session, nan if fields.time is None else fields.time, nan if near is None else near
+
+    def _alone(self, lines: list[Line]) -> Scanned:
+        read = [self._read_alone(line) for line in lines]
+        places = [place for place, one in enumerate(read) if one is not None]
+        rows = [one for one in read if one is not None]
+        columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
+        source = lines[0].source if lines else ""
+        numbers, sessions = (np.array(column, np.int64) for column in columns[:2])
+        stamps, times = (np.array(column, np.float64) for column in columns[2:])
+        return Scanned(lines, source, np.array(places, np.int64), numbers, sessions, stamps, times)
+
+    def _settle(
+        self,
+        source: str,
+        lines: Lines,
+        begin: int,
+        end: int,
+        stamps: NDArray[np.float64],
+        times: NDArray[np.float64],
+    ) -> None:
+        """Write the times of lines that were not read alone, and keep the source's clock and counts."""
+        if begin == end:
+            return
+        state = self._records.state(source)
+        near = float("nan") if state.near is None else state.near
+        own = stamps[begin:end]
+        last = settle_times(self._repeats, lines.base[begin:end], lines.micro[begin:end], near, own, times[begin:end])
+        stamped = own[~np.isnan(own)]
+        self._records.passed(
+            source,
+            end - begin,
+            float(stamped[0]) if len(stamped) else None,
+            None if last != last else float(last),
+        )
+
+    def _name(self) -> None:
+        """Write out the names of session ids that are new."""
+        fresh = self._ids.names(len(self.names))
+        self.names += [name.decode("utf-8", "surrogatepass") for name in fresh]
+
+    def _gather(self, begun: _Begun) -> None:
+        codes, slots, seen = begun.skeletons, begun.slots, begun.seen
+        self._seen.lines[:codes] += seen.lines[:codes]
+        np.minimum(self._seen.shared[:slots], seen.shared[:slots], out=self._seen.shared[:slots])
+        self._seen.equal[:slots] &= seen.equal[:slots]
+
+
+_CONTINUES: Final = np.iinfo(np.int64).min  # the number of a line that continues a record: no key, no skeleton has it
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _place_of_id(key: SessionKey) -> tuple[Program, int, bool]:
+    """The program that finds session ids, where it looks, and whether a line without one must be read alone."""
+    if key.where == "none":
+        return no_program(), NO_ID, False
+    if key.where == "header":
+        return no_program(), HEADER_ID, False
+    program = program_of(key.pattern)
+    return (no_program() if program is None else program), MESSAGE_ID, key.where == "line"
+
+
+def _nothing_seen(first: FirstValues) -> SeenValues:
+    """Nothing seen yet of any value: all that the first ones can share with others."""
+    lengths = np.minimum(first.lengths, FRAME)
+    return SeenValues(np.zeros(len(first.slots), np.int64), lengths, np.ones(len(lengths), np.uint8))
+
+
+def _with(array: NDArray[T], at: int, values: Sequence[int]) -> NDArray[T]:
+    """The array with values at a place, in a larger copy where it is too small."""
+    if at + len(values) > len(array):
+        array = np.concatenate([array, np.zeros(max(len(array), len(values)), array.dtype)])
+    array[at : at + len(values)] = values
+    return array
