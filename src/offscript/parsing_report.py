@@ -8,7 +8,7 @@ from pathlib import Path
 from offscript.console import Output, emit, print_rows, say, show
 from offscript.errors import UsageError
 from offscript.evaluate.parsing import CONTENT, MEAN, RAW, Parsing, Row
-from offscript.evaluate.peers import OURS
+from offscript.evaluate.peers import OURS, versions
 from offscript.evaluate.pictures import INSTALL, can_draw, draw_parsing
 from offscript.render import csv_row, table
 
@@ -82,7 +82,7 @@ def write_parsing(parsing: Parsing, folder: Path) -> None:
         if can_draw():
             draw_parsing(parsing, folder / "parsing.png")
         else:
-            say(f"parsing.png is not drawn, for matplotlib is not installed ({INSTALL})")
+            say(f"matplotlib is not installed, so parsing.png is not drawn ({INSTALL})")
         (folder / "parsing.md").write_text(page(parsing, picture=can_draw()), "utf-8")
     except OSError as error:
         raise UsageError(f"cannot be written ({error.strerror})", where=str(folder), remedy="give a folder") from error
@@ -93,7 +93,8 @@ def page(parsing: Parsing, *, picture: bool) -> str:
     reference = parsing.references[0]
     parts = [
         "# Parsing accuracy",
-        f"Written by `offscript reproduce parsing --data DIR --out DIR`. {_counted(parsing)}.",
+        _HOW_TO,
+        f"{_counted(parsing)}. Versions: {versions()}.",
         "\n".join(_NOTES),
         "## Means over the systems",
         _markdown(
@@ -132,6 +133,15 @@ def page(parsing: Parsing, *, picture: bool) -> str:
 
 _NAMES = ["GA", "FGA", "PA", "FTA"]
 
+_HOW_TO = """\
+This page is what these commands write; DATA holds samples of the public Loghub collection
+(https://github.com/logpai/loghub).
+
+```sh
+pip install '.[peers,plots]'   # one package of the peers is compiled: it takes a C compiler
+offscript reproduce parsing --data DATA --out docs
+```"""
+
 _NOTES = (
     "GA: share of the lines whose group is exactly the lines of one template of the reference. FGA: F1 of such groups.",
     "PA: share of the lines whose template is worded as the reference's. FTA: F1 of the templates that have its",
@@ -141,8 +151,8 @@ _NOTES = (
     "a line taken for the continuation of another counts as wrong.",
     "Every parser has one default configuration for all systems. The reference Spell drops the signs that it splits",
     "at (`=`, `:`, `,`), so hardly any template with one can have the wording: compare its groups.",
-    "Lines/s: one run each, one after another, in one process. Nearly all of it is the cost of meeting new templates,",
-    "in raw lines that of detecting too: the samples are too short to say what a long log takes.",
+    "Lines/s: one run each, one after another, in one process. Much of the time is the cost of meeting new templates,",
+    "in raw lines that of detecting header and session key: the samples are too short to say what a long log takes.",
 )
 
 

@@ -85,7 +85,7 @@ def read_reference(path: Path) -> Reference:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str]]:
-    reader = csv.DictReader(io.StringIO(_text(path), newline=""))
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
     try:
         if not set(COLUMNS) <= set(reader.fieldnames or ()):
             remedy = f"give a file with the columns {' and '.join(COLUMNS)}"
@@ -100,7 +100,8 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
         raise InputError(what, where=str(path), line=reader.line_num, remedy="get the file again") from error
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a file, plain or `.gz`, as UTF-8 as far as it is; InputError when it cannot be read (ours)."""
     try:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if path.suffix == ".gz" else raw

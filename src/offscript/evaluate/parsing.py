@@ -238,7 +238,7 @@ def run_parsing(
     if parsers is None:
         parsers, missing = parsers_at_hand()
         if missing:
-            found.findings.append(f"not run, for they are not installed: {', '.join(missing)} ({INSTALL})")
+            found.findings.append(f"not installed, so not run: {', '.join(missing)} ({INSTALL})")
     found.findings += _lacking(systems)
     references: list[dict[str, Reference]] = [
         {name: read_reference(system.references[name]) for name in REFERENCES if name in system.references}

@@ -13,11 +13,13 @@ import time
 import warnings
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import redirect_stdout
+from importlib.metadata import version
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from offscript import __version__
 from offscript.config import Config
 from offscript.entries import Fields, Line
 from offscript.parse.learn import entries, learn
@@ -28,9 +30,10 @@ OURS: Final = "offscript"
 DRAIN3: Final = "Drain3"
 REFERENCE_SPELL: Final = "reference Spell"
 
-INSTALL: Final = "pip install 'offscript[peers]'"
+INSTALL: Final = "the extra `peers`: pip install '.[peers]' in the source folder"
 
 _MODULES: Final = {DRAIN3: "drain3", REFERENCE_SPELL: "logparser"}
+_DISTRIBUTIONS: Final = {DRAIN3: "drain3", REFERENCE_SPELL: "logparser3"}
 
 
 class Parse(NamedTuple):
@@ -53,6 +56,15 @@ def parsers_at_hand() -> tuple[dict[str, Parser], list[str]]:
     all_of_them: dict[str, Parser] = {OURS: parse_ours, DRAIN3: parse_drain3, REFERENCE_SPELL: parse_reference_spell}
     missing = [name for name, module in _MODULES.items() if find_spec(module) is None]
     return {name: parser for name, parser in all_of_them.items() if name not in missing}, missing
+
+
+def versions() -> str:
+    """Return the versions of ours and of the peers that are installed, for what was measured once."""
+    distributions = {"offscript": __version__}
+    for name, distribution in _DISTRIBUTIONS.items():
+        if find_spec(_MODULES[name]) is not None:
+            distributions[distribution] = version(distribution)
+    return ", ".join(" ".join(pair) for pair in distributions.items())
 
 
 def parse_ours(messages: Sequence[str]) -> Parse:

@@ -11,7 +11,7 @@ from offscript.evaluate.parsing import MEAN, Parsing, mean
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INSTALL: Final = "pip install 'offscript[plots]'"
+INSTALL: Final = "the extra `plots`: pip install '.[plots]' in the source folder"
 
 COLOURS: Final = ("#0072B2", "#E69F00", "#999999")
 """Blue and orange of Okabe and Ito's palette, and grey: told apart by the colour-blind; the order is the legend's."""
