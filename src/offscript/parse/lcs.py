@@ -257,7 +257,7 @@ def glob_runs(template: Tokens, tokens: Tokens, kinds: Iterable[str] = ()) -> li
 
     An anchored glob: constants in order, other tokens only where a `<*>` stands. `kinds` tell what each `<*>` takes:
     `v` values and punctuation only, `w` words too; with `?` also nothing. Without kinds every `<*>` takes anything.
-    The shortest run that works is taken, from the right to the left.
+    The shortest run that works is taken, from the right to the left, but one token before none.
 
     >>> glob_runs(("user", "<*>", "left"), ("user", "bob", "smith", "left"))
     [(1, 3)]
@@ -284,7 +284,7 @@ def glob_runs(template: Tokens, tokens: Tokens, kinds: Iterable[str] = ()) -> li
         reach.append(ends)
     if not reach[-1] >> size & 1:
         return None
-    return _runs_back(template, size, wanted, reach)
+    return _runs_back(template, wordy, wanted, reach)
 
 
 def _wild_ends(starts: int, wordy: list[bool], kind: str) -> int:
@@ -297,18 +297,25 @@ def _wild_ends(starts: int, wordy: list[bool], kind: str) -> int:
     return ends
 
 
-def _runs_back(template: Tokens, size: int, wanted: list[str], reach: list[int]) -> list[tuple[int, int]]:
+def _runs_back(template: Tokens, wordy: list[bool], wanted: list[str], reach: list[int]) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
-    end = size
+    end = len(wordy)
     wild = len(wanted)
     for step in range(len(template) - 1, -1, -1):
         if template[step] != WILDCARD:
             end -= 1
             continue
         wild -= 1
-        start = end if "?" in wanted[wild] else end - 1
+        kind = wanted[wild]
+        start = end - 1
+        if "?" in kind and not (end and _takes_one(kind, wordy[start]) and reach[step] >> start & 1):
+            start = end
         while not reach[step] >> start & 1:
             start -= 1
         runs.append((start, end))
         end = start
     return runs[::-1]
+
+
+def _takes_one(kind: str, word: bool) -> bool:
+    return kind[0] == "w" or not word

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from offscript.entries import WILDCARD, Match, Template
 from offscript.errors import ModelError
+from offscript.parse.frames import framed, is_frame, unframed
 from offscript.parse.lcs import WordIndex, glob_runs, least_common
 from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, own_runs, render, texts_of, words_of
 
@@ -29,13 +30,18 @@ Runs = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class FrozenTemplate:
-    """One row of the table; `kinds` say what each `<*>` held in training (`lcs.glob_runs`)."""
+    """One row of the table.
+
+    `kinds` say what each `<*>` held in training (`lcs.glob_runs`), `frames` what of that was constant (`frames`);
+    `text` is without frames.
+    """
 
     key: int
     tokens: Tokens
     text: str
     count: int
     kinds: tuple[str, ...]
+    frames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class _Answer:
     plain: bool  # the runs are the skeleton's own values
     known: bool
     nearest: int | None
+    frames: tuple[str, ...] = ()  # () when all are `<*>`
 
 
 class Templates:
@@ -97,12 +104,16 @@ class Templates:
             values = tuple([value for value, _ in pieces if value])
         else:
             values = texts_of(surface, pieces, answer.runs)
+        if answer.frames:
+            frames, values = unframed(values, answer.frames)
+            if frames != answer.frames:
+                return Match(answer.key, values, framed(self._table[answer.key].text, frames), answer.known)
         return Match(answer.key, values, answer.template, answer.known, answer.nearest)
 
     def template(self, key: int) -> Template:
         """Return the template of a key; KeyError when there is none."""
         row = self._table[key]
-        return Template(row.key, row.text, row.count)
+        return Template(row.key, framed(row.text, row.frames), row.count)
 
     def keys(self) -> tuple[int, ...]:
         """Return all keys, in order."""
@@ -111,7 +122,14 @@ class Templates:
     def to_dict(self) -> dict[str, Any]:
         """Return the table as plain JSON types."""
         rows = [
-            {"key": r.key, "tokens": list(r.tokens), "text": r.text, "count": r.count, "kinds": list(r.kinds)}
+            {
+                "key": r.key,
+                "tokens": list(r.tokens),
+                "text": r.text,
+                "count": r.count,
+                "kinds": list(r.kinds),
+                "frames": list(r.frames),
+            }
             for r in (self._table[key] for key in self.keys())
         ]
         members = sorted([key, list(tokens)] for tokens, key in self._members.items())
@@ -162,7 +180,10 @@ class Templates:
                 runs = glob_runs(row.tokens, tokens)
             if runs is None:  # a skeleton kept for being over a cap may not fit: then all of it is one value
                 runs = [(0, len(tokens))]
-            return _answer(key, row.text, tokens, tuple(runs))
+            answer = _answer(key, row.text, tokens, tuple(runs))
+            if any(frame != WILDCARD for frame in row.frames) and len(runs) == len(row.frames):
+                answer = replace(answer, template=framed(row.text, row.frames), frames=row.frames)
+            return answer
         nearest = self._index.best(words_of(tokens), NEAREST_SHARE)
         return _answer(_hash(tokens), render(tokens, spaces), tokens, own_runs(tokens), nearest and nearest[0])
 
@@ -188,15 +209,19 @@ def _answer(key: int, text: str, tokens: Tokens, runs: Runs, nearest: int | None
     return _Answer(key, text, runs, plain, key > 0, nearest)
 
 
-def wildcard_kinds(tokens: Tokens, members: Sequence[Tokens]) -> tuple[str, ...]:
+def wildcard_kinds(
+    tokens: Tokens, members: Sequence[Tokens], runs: Sequence[Sequence[tuple[int, int]] | None]
+) -> tuple[str, ...]:
     """Tell what each `<*>` of a template held in its members: `v` values, `w` words too, `?` also nothing.
 
-    >>> wildcard_kinds(("user", "<*>"), [("user", "<*>"), ("user", "root")])
+    `runs` are of each member what `glob_runs` gives.
+
+    >>> wildcard_kinds(("user", "<*>"), [("user", "<*>"), ("user", "root")], [[(1, 2)], [(1, 2)]])
     ('w',)
     """
     wild = [{"v"} for token in tokens if token == WILDCARD]
-    for member in members:
-        for held, (first, last) in zip(wild, glob_runs(tokens, member) or [], strict=False):
+    for member, found in zip(members, runs, strict=True):
+        for held, (first, last) in zip(wild, found or [], strict=False):
             held.update("?" if first == last else "w" if any(map(is_word, member[first:last])) else "v")
     return tuple(("w" if "w" in held else "v") + ("?" if "?" in held else "") for held in wild)
 
@@ -228,8 +253,10 @@ def _row(item: object) -> FrozenTemplate:
     body = _typed(item, dict, "templates")
     tokens = _tokens(body.get("tokens"))
     kinds = tuple(_typed(kind, str, "templates") for kind in _bounded(body.get("kinds"), 2 * MAX_TOKENS + 2))
+    frames = tuple(_typed(frame, str, "templates") for frame in _bounded(body.get("frames"), 2 * MAX_TOKENS + 2))
     key, count, text = body.get("key"), body.get("count"), body.get("text")
     sound = type(key) is int and 1 <= key < 1 << 62 and type(count) is int and count >= 0 and isinstance(text, str)
-    if not sound or len(kinds) != tokens.count(WILDCARD) or not _KINDS.issuperset(kinds):
-        raise ModelError("a template's key, count, text or kinds are out of bounds", remedy=_REMEDY, where="templates")
-    return FrozenTemplate(key, tokens, text, count, kinds)
+    sound = sound and len(kinds) == tokens.count(WILDCARD) and _KINDS.issuperset(kinds)
+    if not sound or len(frames) not in (0, len(kinds)) or not all(map(is_frame, frames)):
+        raise ModelError("a template's parts are out of bounds", remedy=_REMEDY, where="templates")
+    return FrozenTemplate(key, tokens, text, count, kinds, frames)

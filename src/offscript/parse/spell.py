@@ -14,14 +14,16 @@ Where this differs from the paper, and why:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from offscript.entries import WILDCARD, Entry, Line
+from offscript.parse.frames import NOTHING, Likeness, frames_of, joined, likeness
 from offscript.parse.lcs import WordIndex, glob_runs, merged
 from offscript.parse.match import FrozenTemplate, Templates, wildcard_kinds
 from offscript.parse.settle import Group, regroup
-from offscript.parse.tokens import Surface, Tokeniser, Tokens, render, texts_of, words_of
+from offscript.parse.tokens import Pieces, Surface, Tokeniser, Tokens, render, texts_of, words_of
 
 SKELETONS_PER_TEMPLATE: Final = 5
 """Distinct skeletons kept for each template of `max_templates`: real logs have one to three, a user name without
@@ -79,6 +81,8 @@ class Spell:
         self._skeletons: list[Tokens] = [OVERFLOW]
         self._spaces: list[tuple[bool, ...]] = [(False,)]
         self._counts: list[int] = [0]
+        # By own value of each skeleton, what its values have in common; values that have nothing are left out.
+        self._alike: list[dict[int, Likeness]] = [{}]
         self._key_of: list[int] = [0]
         self._numbers: dict[Tokens, int] = {}
         self._clusters: dict[int, _Cluster] = {}
@@ -95,14 +99,41 @@ class Spell:
         return {"long_messages": self._tokeniser.truncated, **self._over}
 
     @property
+    def over(self) -> int:
+        """How many messages came over a cap: each was counted with another skeleton than its own."""
+        return sum(self._over.values())
+
+    @property
     def is_full(self) -> bool:
         """Whether a cap was met: the log is not made of print statements, and the user should be told."""
-        return any(self._over.values())
+        return self.over > 0
 
     def learn(self, message: str, ids: tuple[str, ...] = ()) -> int:
         """Return the number of the message's skeleton: equal for equal skeletons, and never reused."""
-        surface, _ = self._tokeniser.read(message, ids)
-        return self._count(surface)
+        surface, pieces = self._tokeniser.read(message, ids)
+        return self._count(surface, pieces, ids)
+
+    def add(self, number: int, lines: int, values: Sequence[tuple[str, str]]) -> None:
+        """Count more lines of a skeleton that was learnt; counts and frames are then as if each had been learnt.
+
+        Args:
+            number: the skeleton's.
+            lines: how many more.
+            values: for each of its own values, what those of the lines have in common: a text they all begin with, the
+                longest or at least `frames.LONGEST` characters of it; and the text they all are, "" where they differ
+                or it is longer than that.
+
+        >>> spell = Spell()
+        >>> number = spell.learn("open 7 via eth1")
+        >>> spell.add(number, 2, [("", ""), ("eth1", "eth1")])
+        >>> spell.settle()[0].template(1)
+        Template(key=1, text='open <*> via eth1', count=3)
+        """
+        self._counts[number] += lines
+        alike = self._alike[number]
+        for place, like in list(alike.items()):
+            start, whole = values[place]
+            self._keep(alike, place, joined(like, Likeness(likeness(start).stem, likeness(whole).name)))
 
     def parse(self, message: str, ids: tuple[str, ...] = ()) -> Entry:
         """Return the entry of a message with the key it has for now; `events` says what became of it at `settle`.
@@ -112,7 +143,7 @@ class Spell:
         (1, 'Took <*> seconds to deallocate network', ('0.61',))
         """
         surface, pieces = self._tokeniser.read(message, ids)
-        number = self._count(surface)
+        number = self._count(surface, pieces, ids)
         cluster = self._clusters[self._key_of[number]]
         tokens, runs, text = self._plans.get(number, _NO_PLAN)
         own = surface.tokens == self._skeletons[number]
@@ -145,12 +176,36 @@ class Spell:
         members = {self._skeletons[n]: self._key_of[n] for n in numbers}
         return Templates(table, members, self._tau), list(self._key_of)
 
-    def _count(self, surface: Surface) -> int:
+    def _count(self, surface: Surface, pieces: Pieces, ids: tuple[str, ...]) -> int:
         number = self._numbers.get(surface.tokens)
         if number is None:
             number = self._meet(surface.tokens, surface.spaces)
+            if self._numbers.get(surface.tokens) == number:
+                self._begin(number, surface, pieces, ids)
+        elif self._alike[number]:
+            self._compare(self._alike[number], pieces)
         self._counts[number] += 1
         return number
+
+    def _begin(self, number: int, surface: Surface, pieces: Pieces, ids: tuple[str, ...]) -> None:
+        # the last value of a message that was cut is more than one piece
+        values = () if surface.truncated else [value for value, _ in pieces if value]
+        for place, value in enumerate(values):
+            # a statement that only one session met so far would show its identifier
+            if not any(name in value for name in ids):
+                self._keep(self._alike[number], place, likeness(value))
+
+    def _compare(self, alike: dict[int, Likeness], pieces: Pieces) -> None:
+        values = [value for value, _ in pieces if value]
+        for place, like in list(alike.items()):
+            if like.name != values[place]:
+                self._keep(alike, place, joined(like, likeness(values[place])))
+
+    def _keep(self, alike: dict[int, Likeness], place: int, like: Likeness) -> None:
+        if like != NOTHING:
+            alike[place] = like
+        else:
+            alike.pop(place, None)
 
     def _meet(self, tokens: Tokens, spaces: tuple[bool, ...]) -> int:
         words = words_of(tokens)
@@ -165,6 +220,7 @@ class Spell:
         self._skeletons.append(tokens)
         self._spaces.append(spaces)
         self._counts.append(0)
+        self._alike.append({})
         self._numbers[tokens] = number
         self._key_of.append(self._found(number) if found is None else self._join(self._clusters[found[0]], number))
         return number
@@ -215,10 +271,14 @@ class Spell:
 
     def _freeze(self, cluster: _Cluster) -> FrozenTemplate:
         members = [self._skeletons[n] for n in cluster.members]
+        runs = [glob_runs(cluster.tokens, member) for member in members]
+        alike = [self._alike[n] for n in cluster.members]
+        lines = sum(self._counts[n] for n in cluster.members)
         return FrozenTemplate(
             key=cluster.key,
             tokens=cluster.tokens,
             text=render(cluster.tokens, cluster.spaces),
-            count=sum(self._counts[n] for n in cluster.members),
-            kinds=wildcard_kinds(cluster.tokens, members),
+            count=lines,
+            kinds=wildcard_kinds(cluster.tokens, members, runs),
+            frames=frames_of(cluster.tokens, cluster.spaces, zip(members, runs, alike, strict=True), lines),
         )
