@@ -226,7 +226,9 @@ class TestExperiment:
             assert (row.accuracy.ga, row.accuracy.fga, row.accuracy.pa, row.accuracy.fta) == (1, 1, 1, 1)
         assert [row.systems for row in found.means()] == [2, 2, 2, 2]
 
-    def test_a_peer_that_fails_is_in_the_table(self, samples: Path, tmp_path: Path) -> None:
+    def test_a_peer_that_fails_is_in_the_table(
+        self, samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         """A failure is a row with its reason; the mean is over the other systems and says so."""
         write(samples / "Gamma_2k.structured.csv", references(MESSAGES[:3], TEMPLATES[:3]))
         found = run_parsing(samples, parsers={OURS: parse_ours, DRAIN3: broken})
@@ -241,6 +243,8 @@ class TestExperiment:
         ]
         write_parsing(found, tmp_path / "out")
         assert "without Gamma" in (tmp_path / "out" / "parsing.md").read_text("utf-8")
+        print_parsing(found, Output.TABLE)
+        assert "Drain3 on Gamma: failed: RecursionError('too deep')\n" in capsys.readouterr().err
 
     def test_ours_may_not_fail(self, samples: Path) -> None:
         """A failure of our own parser is no row but an error."""
@@ -320,10 +324,10 @@ class TestCommand:
             ["Beta", OURS, "corrected"],
             ["mean of 2", OURS, "corrected"],
             ["mean of 2", OURS, "original"],
-            ["mean of 2", OURS, "corrected, raw lines"],
-            ["mean of 2", OURS, "original, raw lines"],
-            ["mean of 2", OURS, "corrected, exact"],
-            ["mean of 2", OURS, "original, exact"],
+            ["mean of 2", OURS, "corrected raw"],
+            ["mean of 2", OURS, "original raw"],
+            ["mean of 2", OURS, "corrected exact"],
+            ["mean of 2", OURS, "original exact"],
         ]
 
     @pytest.mark.parametrize(
