@@ -33,6 +33,8 @@ _NAME: Final = re.compile(
     r"(?!v[0-9]|V[0-9]|[0-9A-Fa-f]{4,}\Z)(?!(?:[^0-9]*[0-9]){5})[A-Za-z_]\w*(?:[-/]\w+)*(?<=[A-Za-z])\w*", re.ASCII
 )
 _NUMBERED: Final = re.compile(r"[A-Za-z]{1,8}[0-9]{1,2}")
+_TAIL: Final = re.compile("[A-Za-z_]*[0-9][A-Za-z0-9_]*")
+_LETTER: Final = re.compile("[A-Za-z_]")
 _DIGIT: Final = re.compile("[0-9]")
 _QUOTES: Final = frozenset("'\"`")
 
@@ -40,14 +42,15 @@ Runs = Sequence[tuple[int, int]]
 
 
 class Likeness(NamedTuple):
-    """What some values have in common: the longest stem all begin with, and their text where all are one short name.
+    """What some values have in common: the longest stem all begin with, and their head where all have the same.
 
-    Either may be empty; when both are, nothing that comes can change it. A likeness depends on the set of values alone,
-    not on their order or number, and two of them join into that of all values.
+    The head is the value itself up to `LONGEST` characters, kept when it is ASCII and begins as a name does. When both
+    are empty, nothing that comes can change it. A likeness depends on the set of values alone, not on their order or
+    number, and two join into that of all.
     """
 
     stem: str
-    name: str
+    head: str
 
 
 NOTHING: Final = Likeness("", "")
@@ -56,25 +59,40 @@ NOTHING: Final = Likeness("", "")
 def likeness(value: str) -> Likeness:
     """Return the likeness of a single value.
 
-    >>> likeness("node-7"), likeness("ssh2"), likeness("10.0.0.1")
-    (Likeness(stem='node-', name=''), Likeness(stem='', name='ssh2'), Likeness(stem='', name=''))
+    >>> likeness("node-7"), likeness("10.0.0.1")
+    (Likeness(stem='node-', head='node-7'), Likeness(stem='', head=''))
     """
+    if not _LETTER.match(value):
+        return NOTHING
     head = value[:LONGEST]
     stem = _STEM.match(head)
-    named = len(value) <= LONGEST and _NAME.fullmatch(value) and _DIGIT.search(value)
-    return Likeness(stem.group() if stem else "", value if named else "")
+    return Likeness(stem.group() if stem else "", head if head.isascii() else "")
+
+
+def likeness_of_all(start: str, whole: str) -> Likeness:
+    """Return the likeness of values of which only this is known.
+
+    Args:
+        start: what they all begin with, the longest or at least `LONGEST` characters of it.
+        whole: the text they all are; "" where they differ or are longer than that.
+
+    >>> likeness_of_all("node-1", ""), likeness_of_all("ssh2", "ssh2")
+    (Likeness(stem='node-', head=''), Likeness(stem='', head='ssh2'))
+    """
+    same = whole or (start if len(start) >= LONGEST else "")
+    return Likeness(likeness(start).stem, likeness(same).head)
 
 
 def joined(first: Likeness, second: Likeness) -> Likeness:
     """Return the likeness of the values of two.
 
     >>> joined(likeness("a.b.7"), likeness("a.c.7"))
-    Likeness(stem='a.', name='')
+    Likeness(stem='a.', head='')
     """
     if first == second:
         return first
     common = _STEM.match(_shared(first.stem, second.stem))
-    return Likeness(common.group() if common else "", first.name if first.name == second.name else "")
+    return Likeness(common.group() if common else "", first.head if first.head == second.head else "")
 
 
 def _shared(first: str, second: str) -> str:
@@ -90,12 +108,20 @@ def frame_of(like: Likeness, lines: int, *, is_filled_in: bool = False) -> str:
     A name needs `SURE_LINES` lines, but for letters with one or two digits (`eth0`, `L3`): so is named what a program
     has some of, and a value of that look is rare. What the statement itself marks as filled in is never a constant.
 
-    >>> frame_of(likeness("ssh2"), 3), frame_of(likeness("node-7"), 1), frame_of(likeness("7"), 9)
+    >>> frame_of(likeness("ssh2"), 3), frame_of(likeness("node-7"), 1), frame_of(likeness("a-1.b"), 9)
     ('ssh2', 'node-<*>', '<*>')
     """
-    if like.name and not is_filled_in and (lines >= SURE_LINES or _NUMBERED.fullmatch(like.name)):
-        return like.name
-    return like.stem + WILDCARD
+    head = like.head
+    if not head:
+        return like.stem + WILDCARD
+    if not is_filled_in and _is_name(head) and (lines >= SURE_LINES or _NUMBERED.fullmatch(head)):
+        return head
+    # of one value it is a guess where the constant ends: after a stem with one word behind it
+    return like.stem + WILDCARD if len(head) < LONGEST and _TAIL.fullmatch(head, len(like.stem)) else WILDCARD
+
+
+def _is_name(text: str) -> bool:
+    return len(text) < LONGEST and _NAME.fullmatch(text) is not None and _DIGIT.search(text) is not None
 
 
 def frames_of(
@@ -132,8 +158,10 @@ def frames_of(
 
 def _held(skeleton: Tokens, run: tuple[int, int], likes: Mapping[int, Likeness]) -> Likeness:
     # a `<*>` that covers words, several tokens or none in some line is more than one value
-    if not likes or run[1] - run[0] != 1 or skeleton[run[0]] != WILDCARD:
+    if run[1] - run[0] != 1:
         return NOTHING
+    if skeleton[run[0]] != WILDCARD:
+        return likeness(skeleton[run[0]])
     return likes.get(skeleton[: run[0]].count(WILDCARD), NOTHING)
 
 
@@ -149,7 +177,7 @@ def is_frame(text: str) -> bool:
     >>> [is_frame(text) for text in ("<*>", "core.<*>", "ssh2", "a b", "")]
     [True, True, True, False, False]
     """
-    return likeness(text).name == text != "" or (text.endswith(WILDCARD) and _is_stem(text.removesuffix(WILDCARD)))
+    return _is_name(text) or (text.endswith(WILDCARD) and _is_stem(text.removesuffix(WILDCARD)))
 
 
 def _is_stem(text: str) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from offscript.entries import WILDCARD, Entry, Line
-from offscript.parse.frames import NOTHING, Likeness, frames_of, joined, likeness
+from offscript.parse.frames import NOTHING, Likeness, frames_of, joined, likeness, likeness_of_all
 from offscript.parse.lcs import WordIndex, glob_runs, merged
 from offscript.parse.match import FrozenTemplate, Templates, wildcard_kinds
 from offscript.parse.settle import Group, regroup
@@ -132,8 +132,7 @@ class Spell:
         self._counts[number] += lines
         alike = self._alike[number]
         for place, like in list(alike.items()):
-            start, whole = values[place]
-            self._keep(alike, place, joined(like, Likeness(likeness(start).stem, likeness(whole).name)))
+            self._keep(alike, place, joined(like, likeness_of_all(*values[place])))
 
     def parse(self, message: str, ids: tuple[str, ...] = ()) -> Entry:
         """Return the entry of a message with the key it has for now; `events` says what became of it at `settle`.
@@ -198,7 +197,7 @@ class Spell:
     def _compare(self, alike: dict[int, Likeness], pieces: Pieces) -> None:
         values = [value for value, _ in pieces if value]
         for place, like in list(alike.items()):
-            if like.name != values[place]:
+            if like.head != values[place]:
                 self._keep(alike, place, joined(like, likeness(values[place])))
 
     def _keep(self, alike: dict[int, Likeness], place: int, like: Likeness) -> None:
