@@ -11,7 +11,7 @@ it), never by what other lines say, so that one pass over the bytes of a line ca
 * so is how a language prints what is true, false or absent (`false`, `NULL`, `nil`): words that no one spells out;
 * values joined by `:` `,` `;` `|` alone are one value (`10.0.0.1:80`, `1,2,3`), and so are values in one pair of
   brackets joined by space or commas, with `-` or `**` for the absent ones (`[req-1 ab12 - - -]`): the length of a
-  list is data; so are four values in a row, and values side by side that a double quote closes
+  list is data; so are nine values in a row, and values side by side that a double quote closes
   (`"GET /x HTTP/1.1"`), since the quotes mark one thing that was filled in;
 * so is a date with the name of a month or day;
 * quotes are delimiters, and what they hold is judged like anything else: a quoted part may be a whole phrase.
@@ -29,6 +29,10 @@ from offscript.entries import WILDCARD
 
 MAX_TOKENS: Final = 256
 """Tokens of a message that are looked at, the rest is one value: ten times the longest print statement we met."""
+
+LIST_LENGTH: Final = 9
+"""Values side by side without brackets from which they are a list: a print statement seldom names more than eight one
+after the other, and lists of fewer are seen to vary in length when the log has been read (`settle`)."""
 
 MAX_CACHED_TEXT: Final = 2_048
 """Longer messages are not cached, so that the cache's memory is bounded; they are stack traces and dumps."""
@@ -70,11 +74,13 @@ _GLUED: Final = rf"(?>{_ONE}(?:(?>[,;:|]++){_ONE})*+)"
 _ABSENT: Final = rf"(?>(?<!{_W})[-*?.]+(?!{_W}))"
 _ITEM: Final = rf"(?:{_GLUED}|{_ABSENT})"
 _BRACKETED: Final = rf"(?:(?:(?<=[\[(])(?!\ )|(?<=[\[(]\ )){_ITEM}(?:[ ,;:|]++{_ITEM})*+(?=\ ?[\])]))"
-# A list without brackets: four values in a row or more, fewer may each have a meaning. The look ahead is for speed.
-_AHEAD: Final = r"(?=(?:\ ++[^\x00-\x200-9/@]*+[0-9/@][^\x00-\x20]*+){3})"
+# A list without brackets. The look ahead is for speed.
+_AHEAD: Final = rf"(?=(?:\ ++[^\x00-\x200-9/@]*+[0-9/@][^\x00-\x20]*+){{{LIST_LENGTH - 1}}})"
 # Values side by side up to a closing quote: the quotes mark one thing that was filled in.
 _CLOSED: Final = r"(?=(?:\ [^\x00-\x20\"]++){1,3}+\")"
-_ROW: Final = rf"(?:{_AHEAD}(?:[ ]++{_GLUED}){{3,}}+|{_CLOSED}(?:[ ]{_GLUED})++(?=\")|(?:[ ]++-(?!{_W})){{2,}}+)"
+_ROW: Final = (
+    rf"(?:{_AHEAD}(?:[ ]++{_GLUED}){{{LIST_LENGTH - 1},}}+|{_CLOSED}(?:[ ]{_GLUED})++(?=\")|(?:[ ]++-(?!{_W})){{2,}}+)"
+)
 _VALUE: Final = rf"(?:{_BRACKETED}|{_GLUED}{_ROW}?)"
 # No value starts in the punctuation and space that end a word.
 _END: Final = r"(?:[=,;)\]]++|:(?=\ ))*+\ *+"
