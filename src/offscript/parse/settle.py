@@ -6,15 +6,17 @@ skeletons that differ in one place come together when that place is a variable, 
 in disguise. A place is a variable when
 
 * a typed value stood there too (`user <*>` and `user root`), and two other words say it is the same statement;
-* it follows `=` directly, or stands alone in single quotes: that is how print statements mark what they fill in;
-* it follows a value and all its words are units (`4 KB`, `900 B`): the unit varies with the size;
+* it follows `=` directly, or stands alone in quotes: that is how print statements mark what they fill in (but two
+  words that both come again are states, quotes or not);
+* it follows a noun for what has a name of its own, and a preposition before that (`for user alice`);
+* it follows a value and all its words are units (`4 KB`, `900 B`): who picks the unit prints it with the size;
 * its words look like names, not like language: dots or slashes inside;
 * its vocabulary is open: several words, and a good share of them hardly ever comes again;
 * its vocabulary is larger than any set of states that a programmer writes out;
 * its words stood in other such places.
 
-All else stays apart. Words of one statement that vary in number (lists, optional values) come together when the words
-that do not vary are the same.
+The account that every system has (`root`) is a variable wherever an account is named, though no other may be seen in
+a log. All else stays apart. Values of several tokens are joined afterwards (`stretches`).
 """
 
 from __future__ import annotations
@@ -22,25 +24,21 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from offscript.entries import WILDCARD
-from offscript.parse.lcs import merged
+from offscript.parse.groups import Group, same_tokens
+from offscript.parse.stretches import (
+    RARE_COUNT,
+    are_units,
+    is_open,
+    join_chunks,
+    join_lists,
+    join_phrases,
+    join_units,
+    without_units,
+)
 from offscript.parse.tokens import Tokens, is_word
-
-OPEN_WORDS: Final = 4
-"""Distinct words from which a vocabulary may be judged open: with fewer, one chance word would decide."""
-
-RARE_COUNT: Final = 2
-"""Lines up to which a word counts as hardly coming again."""
-
-RARE_SHARE: Final = 0.5
-"""Share of a vocabulary that must be rare for it to be open: half of the words of any text come once, while a set of
-states has a few rare ones, the failures, and those must keep their keys."""
-
-MANY_WORDS: Final = 25
-"""Distinct words that are no set of states any more: the longest list of states or commands in code is shorter."""
 
 NAME_SHARE: Final = 0.5
 """Share of the words at a place that must look like names, or be known values: the majority."""
@@ -49,27 +47,15 @@ MAX_PASSES: Final = 6
 """Rounds of joining: each settles one more variable place of a statement, and few have six without digits."""
 
 _NAME: Final = re.compile(r"[^\W_][./\\@]+[^\W_]")
-_DELIMITERS: Final = frozenset("=:,;()[]{}<>\"'|`.")
-_OPENERS: Final = frozenset("([{<\"'")
-_ENDERS: Final = frozenset(".,:;>}\"'")
-_UNIT: Final = re.compile(
-    r"(?:[KMGTPkmgtp]i?)?[Bb](?:ytes?|its?)?|(?:[numµ]|milli|micro|nano)?s(?:ec(?:ond)?s?)?|min(?:ute)?s?|h(?:ours?)?|[kMGT]?Hz"
-)
-
+_QUOTES: Final = frozenset("'\"")
+# What programs ask for by name; a noun for a thing without one (`file`, `task`) is followed by language too often.
+_NAMED: Final = frozenset(("account", "group", "host", "node", "user"))
+_PREPOSITIONS: Final = frozenset(("as", "by", "for", "from", "of", "on", "to"))
+_ACCOUNTS: Final = frozenset(("admin", "root"))
 
 _PRIME: Final = (1 << 61) - 1
 _MULTIPLIER: Final = 0x9E3779B97F4A7C15 % _PRIME
 """Of the hash that finds equal rests; any large odd number does, since what it finds is compared."""
-
-
-@dataclass(slots=True)
-class Group:
-    """The skeletons of one print statement, by place, and their template; `lines` is how many lines they had."""
-
-    tokens: Tokens
-    spaces: tuple[bool, ...]
-    members: list[int]
-    lines: int
 
 
 def regroup(skeletons: Sequence[Tokens], spaces: Sequence[tuple[bool, ...]], counts: Sequence[int]) -> list[Group]:
@@ -85,17 +71,35 @@ def regroup(skeletons: Sequence[Tokens], spaces: Sequence[tuple[bool, ...]], cou
     >>> [(group.tokens, group.members) for group in groups]
     [(('user', '=', '<*>'), [0, 1]), (('bye',), [2])]
     """
-    groups = [Group(tokens, spaces[place], [place], counts[place]) for place, tokens in enumerate(skeletons)]
-    known: set[str] = set()
+    groups = same_tokens(
+        Group(_without_accounts(tokens, gaps), gaps, [place], lines)
+        for place, (tokens, gaps, lines) in enumerate(zip(skeletons, spaces, counts, strict=True))
+    )
+    known = set(_ACCOUNTS)
     for _ in range(MAX_PASSES):
         size = len(groups), len(known)
         groups = _join_places(groups, known)
         if size == (len(groups), len(known)):
             break
-    groups = _join_lists(_join_chunks(groups))
+    groups = join_lists(join_phrases(join_chunks(join_units(groups))))
     for group in groups:
         group.members.sort()
     return sorted(groups, key=lambda group: group.members[0])
+
+
+def _without_accounts(tokens: Tokens, spaces: tuple[bool, ...]) -> Tokens:
+    if _ACCOUNTS.isdisjoint(tokens):
+        return tokens
+    return tuple([WILDCARD if _is_account(tokens, spaces, place) else token for place, token in enumerate(tokens)])
+
+
+def _is_account(tokens: Tokens, spaces: tuple[bool, ...], place: int) -> bool:
+    if not place or tokens[place] not in _ACCOUNTS:
+        return False
+    before = tokens[place - 1]
+    if before == "(":
+        return tokens[place + 1 : place + 2] == (")",)
+    return before in _NAMED or (before == "=" and not spaces[place])
 
 
 def _equal_rests(groups: list[Group]) -> list[tuple[int, Tokens, list[int]]]:
@@ -138,96 +142,41 @@ def _join_places(groups: list[Group], known: set[str]) -> list[Group]:
             continue
         used.update(free)
         known.update(word for word in words if word != WILDCARD)
-        tokens = (*rest[:place], WILDCARD, *rest[place:])
+        tokens, gaps = (*rest[:place], WILDCARD, *rest[place:]), groups[free[0]].spaces
+        if _is_unit_place(place, rest, words):
+            tokens, gaps = without_units((*tokens[:place], *tokens[place + 1 :]), (*gaps[:place], *gaps[place + 1 :]))
         members = [member for number in free for member in groups[number].members]
-        joined.append(Group(tokens, groups[free[0]].spaces, members, words.total()))
-    return _same_tokens([group for number, group in enumerate(joined) if number not in used])
-
-
-def _join_chunks(groups: list[Group]) -> list[Group]:
-    # `LOCAL(0)` where another line has `10.0.0.1`: a chunk without white space that holds a value is one value, when
-    # a line of equal rest has a bare value there. `name=value` says itself that only its right side varies.
-    bare = {group.tokens: group for group in groups}
-    moved: set[Tokens] = set()
-    # the longest first, so that what moves takes along what moved there
-    for group in sorted(groups, key=lambda group: (-len(group.tokens), group.members[0])):
-        for first, last in _chunks(group.tokens, group.spaces):
-            home = bare.get((*group.tokens[:first], WILDCARD, *group.tokens[last:]))
-            if home is not None:
-                home.members += group.members
-                home.lines += group.lines
-                moved.add(group.tokens)
-                break
-    return [group for group in groups if group.tokens not in moved]
-
-
-def _chunks(tokens: Tokens, spaces: tuple[bool, ...]) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    starts = [0, *(place for place, space in enumerate(spaces) if space and place)]
-    for first, last in zip(starts, [*starts[1:], len(tokens)], strict=True):
-        while first < last and tokens[first] in _OPENERS:
-            first += 1
-        while last > first and (
-            tokens[last - 1] in _ENDERS or (tokens[last - 1] in ")]" and _is_open(tokens[first:last]))
-        ):
-            last -= 1
-        chunk = tokens[first:last]
-        if len(chunk) > 1 and WILDCARD in chunk and "=" not in chunk and any(map(is_word, chunk)):
-            found.append((first, last))
-    return found
-
-
-def _is_open(chunk: Tokens) -> bool:
-    return sum(part in "([" for part in chunk) < sum(part in ")]" for part in chunk)
-
-
-def _same_tokens(groups: list[Group]) -> list[Group]:
-    found: dict[Tokens, Group] = {}
-    for group in groups:
-        home = found.setdefault(group.tokens, group)
-        if home is not group:
-            home.members += group.members
-            home.lines += group.lines
-    return list(found.values())
+        joined.append(Group(tokens, gaps, members, words.total()))
+    return same_tokens([group for number, group in enumerate(joined) if number not in used])
 
 
 def _is_variable(place: int, rest: Tokens, words: Counter[str], spaces: tuple[bool, ...], known: set[str]) -> bool:
-    before = rest[place - 1] if place else ""
-    after = rest[place] if place < len(rest) else ""
     others = sum(map(is_word, rest))
-    if (before == "=" and not spaces[place]) or before == after == "'":
+    if _is_marked(place, rest, words, spaces):
         return True
     if WILDCARD in words:
         return others >= 2
     if not others:
         return False
-    if before == WILDCARD and all(_UNIT.fullmatch(word) for word in words):
+    if _is_unit_place(place, rest, words):
         return True
     # a statement seldom begins with what it fills in, and a state word often stands there
     if place == 0 and others < 3:
         return False
     names = sum(1 for word in words if _NAME.search(word))
-    if names >= NAME_SHARE * len(words):
-        return True
-    if sum(1 for word in words if word in known) > NAME_SHARE * len(words):
-        return True
-    rare = sum(1 for count in words.values() if count <= RARE_COUNT)
-    return len(words) >= MANY_WORDS or (len(words) >= OPEN_WORDS and rare >= RARE_SHARE * len(words))
+    met = sum(1 for word in words if word in known)
+    return names >= NAME_SHARE * len(words) or met > NAME_SHARE * len(words) or is_open(words)
 
 
-def _join_lists(groups: list[Group]) -> list[Group]:
-    found: dict[Tokens, Group] = {}
-    out: list[Group] = []
-    for group in groups:
-        # delimiters may come and go with the values; signs such as + and - are as constant as words
-        words = tuple([part for part in group.tokens if part != WILDCARD and part not in _DELIMITERS])
-        home = found.get(words)
-        if len(words) < 2 or WILDCARD not in group.tokens:
-            out.append(group)
-        elif home is None:
-            found[words] = group
-        else:
-            home.tokens, home.spaces = merged(home.tokens, home.spaces, group.tokens)
-            home.members += group.members
-            home.lines += group.lines
-    return out + list(found.values())
+def _is_marked(place: int, rest: Tokens, words: Counter[str], spaces: tuple[bool, ...]) -> bool:
+    before = rest[place - 1] if place else ""
+    after = rest[place] if place < len(rest) else ""
+    if before == after and before in _QUOTES:
+        return len(words) > 2 or min(words.values()) <= RARE_COUNT
+    if before == "=":
+        return not spaces[place]
+    return before.lower() in _NAMED and place > 1 and rest[place - 2].lower() in _PREPOSITIONS
+
+
+def _is_unit_place(place: int, rest: Tokens, words: Counter[str]) -> bool:
+    return place > 0 and rest[place - 1] == WILDCARD and are_units(words)

@@ -20,9 +20,10 @@ from typing import Final, Literal
 
 from offscript.entries import WILDCARD, Entry, Line
 from offscript.parse.frames import NOTHING, Likeness, frames_of, joined, likeness, likeness_of_all
+from offscript.parse.groups import Group
 from offscript.parse.lcs import WordIndex, glob_runs, merged
 from offscript.parse.match import FrozenTemplate, Templates, wildcard_kinds
-from offscript.parse.settle import Group, regroup
+from offscript.parse.settle import regroup
 from offscript.parse.tokens import Pieces, Surface, Tokeniser, Tokens, render, texts_of, words_of
 
 SKELETONS_PER_TEMPLATE: Final = 5
