@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from offscript.entries import WILDCARD
+from offscript.parse.frames import LONGEST, Likeness
 from offscript.parse.match import FrozenTemplate
 from offscript.parse.tokens import Tokens, is_word, skeleton, words_of
 
@@ -126,3 +128,20 @@ def match(table: Sequence[FrozenTemplate], members: Mapping[Tokens, int], tokens
         if size and size >= tau * len(words_of(tokens)) and fits(row.tokens, tokens, row.kinds):
             found.append((-size, len(row.tokens), row.key))
     return min(found)[2] if found else None
+
+
+def likeness(values: Sequence[str]) -> Likeness:
+    """Try every length for the stem; the head is there when no value has another."""
+    heads = {value[:LONGEST] for value in values}
+    first = min(heads)
+    stems = [
+        first[:length] for length in range(len(first) + 1) if all(head[:length] == first[:length] for head in heads)
+    ]
+    whole = len(heads) == 1 and first.isascii() and re.match("[A-Za-z_]", first)
+    return Likeness(max(filter(_is_stem, stems), key=len, default=""), first if whole else "")
+
+
+def _is_stem(text: str) -> bool:
+    """Words of ASCII letters and `_` that end in a letter, with one sign after each."""
+    words = re.split("[-.+@#$%&/]", text)
+    return words[-1] == "" and all(re.fullmatch("[A-Za-z_]*[A-Za-z]", word) for word in words[:-1])

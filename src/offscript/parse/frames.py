@@ -33,7 +33,7 @@ _NAME: Final = re.compile(
     r"(?!v[0-9]|V[0-9]|[0-9A-Fa-f]{4,}\Z)(?!(?:[^0-9]*[0-9]){5})[A-Za-z_]\w*(?:[-/]\w+)*(?<=[A-Za-z])\w*", re.ASCII
 )
 _NUMBERED: Final = re.compile(r"[A-Za-z]{1,8}[0-9]{1,2}")
-_TAIL: Final = re.compile("[A-Za-z_]*[0-9][A-Za-z0-9_]*")
+_TAIL: Final = re.compile(r"[A-Za-z_]*[0-9]\w*|[0-9]+(?:\.[0-9]+)+", re.ASCII)
 _LETTER: Final = re.compile("[A-Za-z_]")
 _DIGIT: Final = re.compile("[0-9]")
 _QUOTES: Final = frozenset("'\"`")
@@ -108,7 +108,7 @@ def frame_of(like: Likeness, lines: int, *, is_filled_in: bool = False) -> str:
     A name needs `SURE_LINES` lines, but for letters with one or two digits (`eth0`, `L3`): so is named what a program
     has some of, and a value of that look is rare. What the statement itself marks as filled in is never a constant.
 
-    >>> frame_of(likeness("ssh2"), 3), frame_of(likeness("node-7"), 1), frame_of(likeness("a-1.b"), 9)
+    >>> frame_of(likeness("ssh2"), 1), frame_of(likeness("node-7"), 1), frame_of(likeness("a-1.b"), 9)
     ('ssh2', 'node-<*>', '<*>')
     """
     head = like.head
