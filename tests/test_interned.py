@@ -87,7 +87,7 @@ class TestCodes:
         interner = Interner()
         assert interned(interner, []) == []
         assert interned(interner, [None, b"", None]) == [-1, -1, -1]
-        assert (len(interner), interner.names(0)) == (0, [])
+        assert (len(interner), interner.names(0), interner.names(7)) == (0, [], [])
 
 
 class TestCollisions:

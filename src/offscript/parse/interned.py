@@ -80,9 +80,9 @@ class Interner:
 
     def names(self, first: int) -> list[bytes]:
         """Return the names whose code is `first` or more, in order of code."""
-        ends = self._ends[first : self._count + 1].tolist()
-        kept = self._bytes[: self._ends[self._count]].tobytes()
-        return [kept[begin:end] for begin, end in pairwise(ends)]
+        ends = self._ends[first : self._count + 1]
+        kept = self._bytes[ends[0] : ends[-1]].tobytes() if len(ends) else b""
+        return [kept[begin:end] for begin, end in pairwise((ends - ends[:1]).tolist())]
 
     def _grow_table(self) -> None:
         self._table = np.zeros(2 * len(self._table), np.int64)
