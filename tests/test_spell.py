@@ -205,6 +205,58 @@ def test_names_merge() -> None:
     assert set(settled(["kept 4 KB free here", "kept 900 B free here"])) == {"kept <*> free here"}
 
 
+def test_names_of_named_things_merge() -> None:
+    """Two words are enough for a variable where an account or a host is named, though both come again and again."""
+    log = [f"session {verb} for user {name}" for name in ("cyrus", "news") for verb in ("opened", "closed")] * 9
+    assert set(settled(log)) == {"session opened for user <*>", "session closed for user <*>"}
+    assert set(settled(["it is done by root", "it is done by admin"] * 9)) == {"it is done by <*>"}
+
+
+def test_an_account_of_every_system_is_a_variable() -> None:
+    """`root` is no constant where an account stands, though no other was seen; elsewhere it is a word."""
+    log = ["closed for user root", "login user=root ok", "(root) CMD gone", "mounted root on sda again"] * 9
+    assert set(settled(log)) == {
+        "closed for user <*>",
+        "login user=<*> ok",
+        "(<*>) CMD gone",
+        "mounted root on sda again",
+    }
+
+
+def test_states_in_quotes_stay_apart() -> None:
+    """Two words in quotes that both come again are states; rare or more than two are what was filled in."""
+    assert len(set(settled(["icon is in state 'Active'", "icon is in state 'Idle'"] * 9))) == 2
+    assert len(set(settled(["service 'alpha' began", "service 'beta' began"]))) == 1
+    assert len(set(settled([f'service "{name}" began' for name in ("alpha", "beta", "gamma")] * 9))) == 1
+
+
+def test_sizes_have_their_unit() -> None:
+    """A unit that varies, or comes and goes, is part of the value, and so are those of the statement's other sizes."""
+    log = ["kept 4 KB (of 8 MB) free", "kept 900 B (of 8 MB) free", "kept 12 KB (of 8 MB) free"]
+    assert set(settled(log)) == {"kept <*> (of <*>) free"}
+    assert set(settled(["closed, lifetime <1 sec", "closed, lifetime 00:32"])) == {"closed, lifetime <*>"}
+    assert set(settled(["kept 4 KB free here", "kept 8 KB free here"])) == {"kept <*> KB free here"}
+
+
+def test_phrases_in_quotes_merge() -> None:
+    """Free text in quotes is one value when it varies, but not what a line has to say."""
+    agents = ["Mozilla/5.0 (X11; Linux) Gecko", "curl/8.1", "Wget with SSL", "A bot (+http://a.b)", "Some Fox 12"]
+    log = [f'1.2.3.4 - - [7] "GET /x HTTP/1.1" 200 7 "-" "{agent}"' for agent in agents]
+    assert len(set(settled(log))) == 1
+    log = [f'level=info msg="{text} the server" id=7' for text in ("starting", "we left", "who asks", "stopping", "on")]
+    assert len(set(settled(log))) == 5
+    assert len(set(settled(['lock=1 tag="View Lock" x=2', 'lock=2 tag="Alarm" x=3', 'lock=2 tag="An Alarm" x=3']))) == 1
+    log = [f'it said "{verb} it now" twice' for verb in ("build", "stop")] * 9
+    assert len(set(settled(log))) == 2
+
+
+def test_one_value_before_none() -> None:
+    """A value that may be missing takes one token where it can, so that values stand where their statement put them."""
+    log = ["login of user ann from 1.2.3.4 port 7 ssh2"] * 3 + ["login of user  from 1.2.3.4 port 8 ssh2"] * 3
+    log += ["login of user bob from 1.2.3.4 port 9 ssh2"] * 3
+    assert set(settled(log)) == {"login of user <*> from <*> port <*> ssh2"}
+
+
 def test_statements_of_sql_stay_apart() -> None:
     """Tables, columns and operators make keys of their own; numbers do not."""
     statements = [

@@ -187,8 +187,8 @@ def _is_filled_in(before: Tokens, after: Tokens, insides: Counter[Tokens]) -> bo
         return False
     if before[-2:-1] == ("=",):
         return before[-3:-2] != () and before[-3] not in _SAYINGS
-    if (WILDCARD,) in insides:
-        return others > 1
+    if (WILDCARD,) in insides and others > 1:
+        return True
     return 2 * phrases >= len(insides) and is_open(insides)
 
 
