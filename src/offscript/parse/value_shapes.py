@@ -143,11 +143,11 @@ def _letters_end(start: int, stop: int, end: int) -> int:
     """As `one_end`, for a word without digit or @ that ends at a place."""
     after = byte_at(stop) if stop < end else SPACE
     longer = -1
-    if after in (COLON, DOT):
+    if after == COLON:
         if stop - start <= 4:
             longer = groups_end(start, end)
         if longer < 0:
-            longer = _rooted_end(start, end)
+            longer = _rooted_end(start, stop, end)
     if longer < 0 and kind_at(start) & NAMED:
         if after in (SPACE, COMMA):
             longer = date_end(start, end)
@@ -186,16 +186,14 @@ def path_end(start: int, end: int) -> int:
 
 
 @compiled
-def _rooted_end(start: int, end: int) -> int:
-    """The place past a path behind a drive (`C:`) or the scheme of a URL (`https:`)."""
-    if not kind_at(start) & LETTER:
-        return -1
-    colon = start + 1
-    if not (is_at(colon, end, COLON) and is_at(colon + 1, end, BACKSLASH)):
-        colon = run_end(start, end, SCHEME)
-        if not (is_at(colon, end, COLON) and is_at(colon + 1, end, SLASH)):
-            return -1
-        if colon > start + 1 and not is_at(colon + 2, end, SLASH):
+def _rooted_end(start: int, colon: int, end: int) -> int:
+    """The place past a path behind a drive (`C:`) or the scheme of a URL (`https:`) that ends at a colon."""
+    drive = colon == start + 1 and kind_at(start) & LETTER
+    if not (is_at(colon + 1, end, SLASH) and (drive or is_at(colon + 2, end, SLASH))):
+        return path_end(colon + 1, end) if drive and is_at(colon + 1, end, BACKSLASH) else -1
+    for place in range(start, colon):
+        # a scheme starts with a letter, and a letter stands behind each of its dots
+        if not kind_at(place) & (LETTER if place == start or byte_at(place - 1) == DOT else SCHEME):
             return -1
     return path_end(colon + 1, end)
 
