@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -27,3 +28,14 @@ def private_folder(name: str) -> Path | None:
         return None
     private = stat.S_IMODE(found.st_mode) == 0o700 and found.st_uid == os.getuid()
     return folder if private and os.access(folder, os.W_OK) else None
+
+
+def edition_of(folder: Path) -> str:
+    """Name the Python sources of a folder as they are now: what was compiled of others is out of date.
+
+    >>> edition_of(Path(__file__).parent) == edition_of(Path(__file__).parent)
+    True
+    """
+    files = sorted(folder.glob("*.py"))
+    stated = "\n".join(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
+    return hashlib.blake2b(f"{folder}\n{stated}".encode(), digest_size=8).hexdigest()

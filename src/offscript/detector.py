@@ -7,12 +7,11 @@ verdict (promise 1).
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,15 +20,17 @@ from offscript.errors import StateError
 from offscript.model import Model
 from offscript.models.keys import reason_of
 from offscript.parse.header import Header, check_header
-from offscript.parse.records import Reader
+from offscript.parse.pieces import PIECE_LINES, InPieces, pieces_of, sample_of, source_of
+from offscript.parse.records import Matching, Reader
 from offscript.parse.sessions import Closed, OpenSessions, Session
+from offscript.wording import TEXT_KEPT, detail, named, verdict_id
 
-BLOCK_LINES = 4096  # lines judged together: enough to fill batches, small enough that verdicts come steadily
+if TYPE_CHECKING:
+    from offscript.parse.raw_lines import RawLines
+    from offscript.parse.scan import Scanned
+
 HEADER_SAMPLE = 2000  # lines of a source that must fit the stored header before any is judged
-TEXT_KEPT = 500  # characters of its last line an open session keeps for the verdict at its close
 FIRST_LINE = 1.0  # where the clock of a source without stamps begins: it counts lines
-LEAST_NAMED = 0.005  # candidates that would be printed as 0% are not named in a sentence
-TEMPLATE_SHOWN, TEMPLATE_HEAD = 100, 40  # characters of a template in a sentence; the whole stands in `expected`
 EXPECTED_SHOWN = 3  # candidates named in a verdict: beyond three, probabilities are rarely worth reading
 COUNTED = (
     "lines",
@@ -45,11 +46,27 @@ COUNTED = (
 START_ANEW = "start the detector without this state, or restore the state from a backup"
 
 
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """An entry of a block that is made only when it is asked for: few are."""
+
+    scanned: Scanned
+    place: int
+    reader: Reader
+    session: str | None
+
+    def made(self) -> Entry:
+        """Make the entry as if its line had been read alone."""
+        time = float(self.scanned.times[self.place])
+        return self.reader.entry_at(self.scanned.line(self.place), time if time == time else None, self.session)
+
+
 @dataclass(slots=True)
 class _Case:
-    """A symbol that came after a history, to be judged."""
+    """A symbol that came after a history, to be judged; `known` says whether the entry's key is."""
 
-    entry: Entry
+    entry: Entry | _Later
+    known: bool
     target: int
     history: tuple[int, ...]
     session: Session | None
@@ -99,8 +116,33 @@ class Detector:
                 continue
             entry, stamp = read
             cases += self._closings(self._sessions.advance(line.source, stamp))
-            cases.append(self._enter(entry))
+            cases.append(self._enter_line(entry))
         return self._judge(cases)
+
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether whole blocks of entries can be judged: not when each is to be observed."""
+        return self._observe is None
+
+    def scanned(self, pieces: Iterator[RawLines | list[Line]]) -> Iterator[Scanned | list[Line]]:
+        """Yield the pieces of some files: lines for `push_block`, or blocks of entries for `push_scanned`."""
+        for piece in pieces:
+            if isinstance(piece, list):
+                yield piece
+                continue
+            from offscript.parse.scan import Scanner  # noqa: PLC0415  (the compiler is loaded only for files)
+
+            if not Scanner.serves(self.model.header, self.model.session_key):
+                yield list(piece)
+                continue
+            scanner = Scanner(
+                self.model.header,
+                self.model.session_key,
+                [line.text for line in islice(piece, HEADER_SAMPLE)],
+                Matching(self.model.templates),
+                self._reader.records,
+            )
+            yield from scanner.scan(chain([piece], pieces))
 
     def tick(self, time: float) -> list[Verdict]:
         """Let log time pass up to `time` (seconds since 1970) without a line: sessions that are due close."""
@@ -178,30 +220,74 @@ class Detector:
 
     # -- from entries to cases -------------------------------------------------------------------------------------
 
-    def _enter(self, entry: Entry) -> _Case:
-        self.counts["entries"] += 1
+    def push_scanned(self, scanned: Scanned) -> list[Verdict]:
+        """Judge the entries of a block that was scanned; the verdicts are those that `push` would give line by line."""
+        self.counts["lines"] += len(scanned.raw)
+        self.counts["continuation lines"] += len(scanned.raw) - len(scanned.places)
+        cases: list[_Case] = []
+        open_here: dict[int, Session] = {}
+        began = scanned.began
+        columns = zip(scanned.numbers.tolist(), scanned.sessions.tolist(), scanned.stamps.tolist(), strict=True)
+        for place, (key, code, time) in enumerate(columns):
+            stamp = time if time == time else None
+            began = stamp if began is None else began
+            cases += self._closings(self._sessions.advance(scanned.source, stamp))
+            later = _Later(scanned, place, self._reader, scanned.names[code] if code >= 0 else None)
+            cases.append(self._enter(scanned.source, later.session, key, later, began))
+            if (session := cases[-1].session) is not None:
+                open_here[id(session)] = session
+        for session in open_here.values():
+            self._remember(session)
+        return self._judge(cases)
+
+    def _enter_line(self, entry: Entry) -> _Case:
         if self._observe is not None:
             self._observe(entry)
-        target = self.model.keys.symbol(entry.key) if entry.known else UNKNOWN
-        source = entry.line.source
-        if entry.session is None and not self._one_stream:
+        began = self._reader.records.sources[entry.line.source].first
+        return self._enter(entry.line.source, entry.session, entry.key, entry, began)
+
+    def _enter(self, source: str, name: str | None, key: int, entry: Entry | _Later, began: float | None) -> _Case:
+        """Put an entry into its session; `began` is the first time of its source."""
+        self.counts["entries"] += 1
+        known = key > 0
+        target = self.model.keys.symbol(key) if known else UNKNOWN
+        if name is None and not self._one_stream:
             self.counts["entries without session"] += 1
-            return _Case(entry, UNKNOWN, self._start, None)
-        session = self._sessions.enter(source, entry.session or "")
+            return _Case(entry, known, UNKNOWN, self._start, None)
+        session = self._sessions.enter(source, name or "")
         if session.entries == 1 and not self._one_stream:
             self.counts["sessions"] += 1
         history = self._history(session)
         session.history = [*session.history, target][-len(history) :]
-        line = entry.line
-        last = (line.number, line.offset, line.text[:TEXT_KEPT], entry.key, entry.template, entry.time)
-        session.extra["last"] = list(last)
-        return _Case(entry, target, history, session, self._may_be_joined(session))
+        session.extra["last"] = entry
+        if isinstance(entry, Entry):
+            self._remember(session)
+        return _Case(entry, known, target, history, session, self._may_be_joined(session, began))
 
-    def _may_be_joined(self, session: Session) -> bool:
+    def _remember(self, session: Session) -> None:
+        """Keep of a session's last entry what the verdict at its close will need, as JSON."""
+        last = session.extra["last"]
+        if isinstance(last, list):
+            return
+        if isinstance(last, _Later):
+            last = self._last_of(last)
+        line = last.line
+        session.extra["last"] = [
+            line.number, line.offset, line.text[:TEXT_KEPT], last.key, "" if last.known else last.template, last.time
+        ]  # fmt: skip
+
+    def _last_of(self, later: _Later) -> Entry:
+        """An entry with as much as is remembered of it: a known key says its template."""
+        key = int(later.scanned.numbers[later.place])
+        if key < 0:
+            return later.made()
+        time = float(later.scanned.times[later.place])
+        return Entry(later.scanned.line(later.place), key, (), "", time if time == time else None)
+
+    def _may_be_joined(self, session: Session, began: float | None) -> bool:
         """Whether the session may have begun before its source did, so that its real first lines are not here."""
         if self._one_stream or session.entries > 1 or self.model.timeout is None:
             return False
-        began = self._reader.records.sources[session.source].first
         return session.first - (FIRST_LINE if began is None else began) <= self.model.timeout
 
     def _closings(self, closed: Iterable[Closed]) -> list[_Case]:
@@ -210,8 +296,16 @@ class Detector:
             self.counts["sessions closed"] += 1
             if not self.model.keys.learns_end or self._one_stream:
                 continue
-            cases.append(_Case(_last_entry(session), END, self._history(session), session))
+            self._remember(session)
+            last = self._last_entry(session)
+            cases.append(_Case(last, last.known, END, self._history(session), session))
         return cases
+
+    def _last_entry(self, session: Session) -> Entry:
+        number, offset, text, key, template, time = session.extra["last"]
+        line = Line(text, session.source, number, offset)
+        template = template or self.model.templates.template(key).text
+        return Entry(line, key, (), template, time, None, session.id, key > 0)
 
     def _history(self, session: Session) -> tuple[int, ...]:
         """The last h symbols of a session, padded with START at its beginning."""
@@ -241,27 +335,29 @@ class Detector:
         have a history once h entries of it were seen; a key never seen is judged without one.
         """
         if case.session is None:
-            return not case.entry.known
+            return not case.known
         if case.may_be_joined and score >= 1.0:
             case.session.extra["joined"] = True
             self.counts["sessions joined midway"] += 1
-        if case.target == UNKNOWN and not case.entry.known:
+        if case.target == UNKNOWN and not case.known:
             return True
         return not (START in case.history and (self._one_stream or case.session.extra.get("joined")))
 
     def _verdict(self, case: _Case, score: float, expected: tuple[Expected, ...]) -> Verdict:
         entry, reason = case.entry, reason_of(case.target)
+        if isinstance(entry, _Later):
+            entry = entry.made()
         if reason is Reason.NEW_KEY and entry.known:  # training met it, but never within a session
             reason = Reason.UNEXPECTED_KEY
         return Verdict(
-            id=_verdict_id(self.model.lineage, entry.line, reason),
+            id=verdict_id(self.model.lineage, entry.line, reason),
             reason=reason,
             score=score,
             entry=entry,
             time=entry.time,
             session=entry.session,
             expected=expected,
-            detail=self._detail(case, reason, expected),
+            detail=detail(self.model, entry, case.history[-1], reason, expected),
             history=tuple(key for symbol in case.history if (key := self.model.keys.key(symbol)) is not None),
         )
 
@@ -271,30 +367,7 @@ class Detector:
         if not within:
             return [() for _ in cases]
         found = iter(self.model.keys.expected_many(np.array(within, dtype=np.int32), EXPECTED_SHOWN))
-        return [() if case.session is None else self._named(next(found)) for case in cases]
-
-    def _named(self, found: Iterable[tuple[int, float]]) -> tuple[Expected, ...]:
-        return tuple(Expected(self.model.keys.key(symbol) or 0, self._name(symbol), share) for symbol, share in found)
-
-    def _name(self, symbol: int) -> str:
-        if symbol == END:
-            return "end of session"
-        key = self.model.keys.key(symbol)
-        return "a line never seen before" if key is None else self.model.templates.template(key).text
-
-    def _detail(self, case: _Case, reason: Reason, expected: Sequence[Expected]) -> str:
-        choices = " or ".join(
-            f"`{_short(e.template)}` ({e.probability:.0%})" for e in expected if e.probability >= LEAST_NAMED
-        )
-        if reason is Reason.NEW_KEY:
-            nearest = case.entry.nearest
-            known = f"; the nearest is `{_short(self.model.templates.template(nearest).text)}`" if nearest else ""
-            return f"no known template matches this line{known}" + (f"; expected {choices}" if choices else "")
-        if reason is Reason.INCOMPLETE_SESSION:
-            return f"the session ended here; expected next: {choices}"
-        before = case.history[-1]
-        after = "at the start of the session" if before == START else f"after `{_short(self._name(before))}`"
-        return f"{after}, expected {choices}"
+        return [() if case.session is None else named(self.model, next(found)) for case in cases]
 
 
 def detect(
@@ -311,12 +384,26 @@ def detect(
     lines read.
     """
     detector = detector if detector is not None else Detector(model)
-    stream = checked(model.header, lines)
-    while block := list(islice(stream, BLOCK_LINES)):
-        yield from detector.push_block(block)
+    blocks: Iterator[Scanned | list[Line]]
+    if isinstance(lines, InPieces) and detector.takes_blocks:
+        blocks = detector.scanned(checked_pieces(model.header, pieces_of(lines)))
+    else:
+        stream = checked(model.header, lines)
+        blocks = iter(lambda: list(islice(stream, PIECE_LINES)), [])
+    for block in blocks:
+        yield from detector.push_block(block) if isinstance(block, list) else detector.push_scanned(block)
         if progress is not None:
-            progress(len(block))
+            progress(len(block) if isinstance(block, list) else len(block.raw))
     yield from detector.close(complete=complete)
+
+
+def checked_pieces(header: Header, pieces: Iterator[RawLines | list[Line]]) -> Iterator[RawLines | list[Line]]:
+    """Yield pieces unchanged, but refuse a source that the stored header does not fit, as `checked` does (ours)."""
+    for _, run in groupby(pieces, key=source_of):
+        ahead, first = sample_of(run, HEADER_SAMPLE)
+        if first:
+            check_header(header, first, first[0].source)
+        yield from chain(ahead, run)  # noqa: B031  (what the look ahead took comes first, then the rest)
 
 
 def checked(header: Header, lines: Iterable[Line]) -> Iterator[Line]:
@@ -333,23 +420,3 @@ def checked(header: Header, lines: Iterable[Line]) -> Iterator[Line]:
         if first:
             check_header(header, first, source)
         yield from chain(first, run)  # noqa: B031  (what the look ahead took comes first, then the rest)
-
-
-def _last_entry(session: Session) -> Entry:
-    number, offset, text, key, template, time = session.extra["last"]
-    line = Line(text, session.source, number, offset)
-    return Entry(line, key, (), template, time, None, session.id, key > 0)
-
-
-def _short(template: str) -> str:
-    """Cut a long template in its middle: print statements differ at their beginning and at their end."""
-    return (
-        template
-        if len(template) <= TEMPLATE_SHOWN
-        else f"{template[:TEMPLATE_HEAD]} … {template[TEMPLATE_HEAD - TEMPLATE_SHOWN :]}"
-    )
-
-
-def _verdict_id(lineage: str, line: Line, reason: Reason) -> str:
-    seed = "\x1f".join((lineage, line.source, str(line.offset), reason.value, line.text[:TEXT_KEPT]))
-    return hashlib.blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -188,7 +188,9 @@ def read_lines(
         header_id = place_of_id == HEADER_ID
         state = read_header(data, start, stop, line, own, words, shapes, known_shapes, plans, header_id, out, scratch)
         if state == FOUND and place_of_id == MESSAGE_ID:
-            out.id_begin[line], out.id_end[line] = find_id(program, data, out.begin[line], out.end[line])
+            out.id_begin[line], out.id_end[line] = find_id(
+                program.code, program.members, data, out.begin[line], out.end[line]
+            )
         if state == FOUND:
             state = check_id(data, out.id_begin[line], out.id_end[line], needs_id)
         if state == FOUND:

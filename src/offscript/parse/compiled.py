@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 
-from offscript.caches import private_folder
+from offscript.caches import edition_of, private_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Numba's cache is pickle, so it may only lie where nobody else can write; else each process compiles anew, in memory.
 _settings: Any = numba.config  # its settings are not typed
+
+# Numba's cache is pickle, so it may only lie where nobody else can write; else each process compiles anew, in memory.
+# It keeps compiled callers although what they call has changed, hence a folder for each edition of the sources.
 if not _settings.CACHE_DIR and (_folder := private_folder("numba")) is not None:
-    _settings.CACHE_DIR = str(_folder)
+    _settings.CACHE_DIR = str(_folder / edition_of(Path(__file__).parent))
 
 
 def compiled(function: F) -> F:

@@ -7,10 +7,10 @@ end one table, skeleton to key, resolves every entry, and no early line keeps a 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
-from typing import NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
 
 from offscript.config import Config
 from offscript.entries import Entry, Fields, Line
@@ -18,15 +18,23 @@ from offscript.errors import InputError
 from offscript.parse.discover import Discovery, discover_session_key
 from offscript.parse.header import Header, detect_header
 from offscript.parse.match import Templates
+from offscript.parse.pieces import InPieces, pieces_of, sample_of
 from offscript.parse.records import Records, entry_of
 from offscript.parse.sessions import SessionKey
 from offscript.parse.spell import Spell
 from offscript.parse.tokens import MAX_TOKENS
 
+if TYPE_CHECKING:
+    from offscript.parse.raw_lines import RawLines
+    from offscript.parse.scan import Common, Scanned
+
 Progress = Callable[[str, float, float], None]
 """Called with the stage's name, how much is done and how much there is (0 when that is not known)."""
 
 REPORT_EVERY = 5000  # lines between two reports of progress: about ten a second
+
+
+SHAPES_SAMPLE = 2000  # lines that show how many words headers have; a wider one later is read line by line
 
 
 class Row(NamedTuple):
@@ -55,6 +63,19 @@ class Kept:
         self.sessions.append(-1 if session is None else self.session_names.setdefault(session, len(self.session_names)))
         self.sources.append(self.source_names.setdefault(source, len(self.source_names)))
         self.times.append(float("nan") if time is None else time)
+
+    def extend(self, scanned: Scanned) -> None:
+        """Keep the entries of a block; `named` gives the session codes their names when all are kept."""
+        count = len(scanned.places)
+        source = self.source_names.setdefault(scanned.source, len(self.source_names)) if count else 0
+        self.skeletons.frombytes(scanned.numbers.tobytes())
+        self.sessions.frombytes(scanned.sessions.tobytes())
+        self.sources.extend([source] * count)
+        self.times.frombytes(scanned.stamps.tobytes())
+
+    def named(self, names: Sequence[str]) -> None:
+        """Name the sessions of the blocks kept."""
+        self.session_names = {name: code for code, name in enumerate(names)}
 
     def __len__(self) -> int:
         """Return how many entries are kept."""
@@ -108,27 +129,87 @@ def learn(
     the text too. Raises InputError when there are no lines.
     """
     report = progress if progress is not None else _silent
-    stream = iter(lines)
-    sample = list(islice(stream, config.sample_lines))
+    in_pieces = keep is None and isinstance(lines, InPieces)
+    pieces = pieces_of(lines) if in_pieces and isinstance(lines, InPieces) else ([line] for line in lines)
+    ahead, sample = sample_of(pieces, config.sample_lines)
     if not sample:
         raise InputError("no lines to learn from", remedy="give a log with at least a few hundred lines")
     header = header if header is not None else detect_header([line.text for line in sample])
     discovery = _session_key(sample, header, config)
     records = Records(header)
     spell = Spell(tau=config.tau, max_templates=config.max_templates)
-    kept = Kept()
-    for number, line in enumerate(chain(sample, stream)):
-        if number % REPORT_EVERY == 0:
-            report("reading", number, 0)
-        fields = records.fields(line)
-        if fields is None:
-            continue
-        name = discovery.key.find(fields)
-        kept.add(line.source, spell.learn(fields.message, (name,) if name else ()), name, fields.time)
-        if keep is not None:
-            keep(line, fields)
+    read = _Read(records, discovery.key, spell, report)
+    for piece in (stream := chain(ahead, pieces)):
+        if in_pieces and not isinstance(piece, list) and _can_scan(header, discovery.key):
+            read.in_columns(chain([piece], stream), [line.text for line in sample[:SHAPES_SAMPLE]])
+        else:
+            read.one_by_one(piece, keep)
     templates, key_of = spell.settle()
-    return Parsed(header, discovery, config.session is not None, templates, key_of, kept, records, _warnings(spell))
+    return Parsed(
+        header, discovery, config.session is not None, templates, key_of, read.kept, records, _warnings(spell)
+    )
+
+
+def _can_scan(header: Header, session_key: SessionKey) -> bool:
+    from offscript.parse.scan import Scanner  # noqa: PLC0415  (the compiler is loaded only for files)
+
+    return Scanner.serves(header, session_key)
+
+
+class _Read:
+    """The reading of a log, by either way; both give the same."""
+
+    def __init__(self, records: Records, session_key: SessionKey, spell: Spell, report: Progress) -> None:
+        self.kept = Kept()
+        self._records = records
+        self._key = session_key
+        self._spell = spell
+        self._report = report
+        self._done = 0
+
+    def one_by_one(self, lines: Iterable[Line], keep: Callable[[Line, Fields], None] | None) -> None:
+        """Read lines as text."""
+        for line in lines:
+            if self._done % REPORT_EVERY == 0:
+                self._report("reading", self._done, 0)
+            self._done += 1
+            fields = self._records.fields(line)
+            if fields is None:
+                continue
+            name = self._key.find(fields)
+            self.kept.add(line.source, self._spell.learn(fields.message, (name,) if name else ()), name, fields.time)
+            if keep is not None:
+                keep(line, fields)
+
+    def in_columns(self, pieces: Iterable[RawLines | list[Line]], sample: Sequence[str]) -> None:
+        """Read whole blocks of lines as bytes."""
+        from offscript.parse.scan import Scanner  # noqa: PLC0415  (the compiler is loaded only for files)
+
+        scanner = Scanner(self._records.header, self._key, sample, _Learning(self._spell), self._records)
+        scanner.know(self.kept.session_names)
+        for scanned in scanner.scan(pieces):
+            self.kept.extend(scanned)
+            self._done += len(scanned.raw)
+            self._report("reading", self._done, 0)
+        scanner.close()
+        self.kept.named(scanner.names)
+
+
+class _Learning:
+    """Spell, as the scan asks it."""
+
+    def __init__(self, spell: Spell) -> None:
+        self._spell = spell
+
+    def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
+        """Learn a message; above the caps every message of its skeleton is counted, so none may be remembered."""
+        was_over = self._spell.over
+        number = self._spell.learn(message, ids)
+        return number, self._spell.over == was_over
+
+    def add(self, number: int, lines: int, values: Sequence[Common]) -> None:
+        """Count more lines of a skeleton."""
+        self._spell.add(number, lines, values)
 
 
 def entries(parsed: Parsed, texts: Iterable[tuple[Line, Fields]]) -> Iterator[Entry]:

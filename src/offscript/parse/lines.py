@@ -91,7 +91,7 @@ class LineSplitter:
         if len(rest) > len(tail):
             found.append(self._whole_raw(whole))
         self._hold(tail)
-        return found
+        return [piece for piece in found if len(piece)]
 
     def _whole_raw(self, whole: bytes) -> RawLines | list[Line]:
         from offscript.parse.raw_lines import raw_lines  # noqa: PLC0415  (the compiler is loaded only for files)

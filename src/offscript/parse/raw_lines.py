@@ -52,9 +52,7 @@ class RawLines:
     def line(self, place: int) -> Line:
         """Return one line as text."""
         text = self.data[self.starts[place] : self.stops[place]].decode("utf-8")
-        return Line(
-            text, self.source, self.number + int(self.ordinals[place]), self.offset + int(self.offsets[place])
-        )
+        return Line(text, self.source, self.number + int(self.ordinals[place]), self.offset + int(self.offsets[place]))
 
 
 def raw_lines(whole: bytes, source: str, number: int, offset: int, masker: Masker) -> RawLines | None:

@@ -122,6 +122,25 @@ class Reader:
         time = self.records.sources[line.source].near
         return entry_of(line, fields, time, session, self._templates), fields.time
 
+    def entry_at(self, line: Line, time: float | None, session: str | None) -> Entry:
+        """Return the entry of a record's first line whose time and session are known; changes no state."""
+        fields = self.records.header.split(line.text, time) or Fields(line.text)
+        return entry_of(line, fields, time, session, self._templates)
+
+
+class Matching:
+    """Frozen templates, as the columnar scan asks them: the number of a skeleton is its key."""
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+
+    def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
+        """Match a message; its key depends on its skeleton alone."""
+        return self._templates.match(message, ids).key, True
+
+    def add(self, number: int, lines: int, values: object) -> None:
+        """Learn nothing: judging never does."""
+
 
 def entry_of(line: Line, fields: Fields, time: float | None, session: str | None, templates: Templates) -> Entry:
     """Return the entry of a line under the key that its message matches (ours).

@@ -37,7 +37,7 @@ from offscript.parse.columnar import (
     read_lines,
     room_for,
 )
-from offscript.parse.find_ids import Program, no_program, program_of
+from offscript.parse.find_ids import Program, program_of
 from offscript.parse.header import Header
 from offscript.parse.interned import Interner
 from offscript.parse.lexer import lex
@@ -54,20 +54,21 @@ MAX_SKELETONS: Final = 100_000
 AHEAD: Final = 2
 """Blocks read ahead for each core: one at work, one waiting."""
 
+_PLACES: Final = {"none": NO_ID, "header": HEADER_ID, "message": MESSAGE_ID, "line": MESSAGE_ID}
 _REPEATS: Final = {None: 0, "year": 1, "day": 2}
 
 
 T = TypeVar("T", np.int64, np.uint8)
 
 
-class Values(NamedTuple):
-    """What the values of more lines of a skeleton have in common with the first value of each place.
+class Common(NamedTuple):
+    """What the values of one place of a skeleton have in common: how they begin, and their text where all are equal.
 
-    `shared` are bytes of UTF-8, at most `columnar.FRAME`.
+    Beyond `columnar.FRAME` bytes nothing is compared: longer values have no whole text in common.
     """
 
-    shared: Sequence[int]
-    equal: Sequence[bool]
+    start: str
+    whole: str
 
 
 class Skeletons(Protocol):
@@ -76,10 +77,7 @@ class Skeletons(Protocol):
     def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
         """The number of a message's skeleton, and whether every message of that skeleton has it."""
 
-    def first_values(self, number: int) -> Sequence[str]:
-        """The first value of each place of a skeleton, () where nobody compares them."""
-
-    def add(self, number: int, lines: int, values: Values) -> None:
+    def add(self, number: int, lines: int, values: Sequence[Common]) -> None:
         """Count more lines of a skeleton that has a number."""
 
 
@@ -87,7 +85,8 @@ class Skeletons(Protocol):
 class Scanned:
     """The entries of a block as columns: place of the line, number of the skeleton, code of the session (-1: none).
 
-    `stamps` are the lines' own times, `times` those of their source at that moment (NaN: none).
+    `stamps` are the lines' own times, `times` those of their source at that moment (NaN: none). `began` is the first
+    time of the source before the block. `names` are those of the sessions, by code.
     """
 
     raw: RawLines | list[Line]
@@ -97,6 +96,8 @@ class Scanned:
     sessions: Numbers
     stamps: NDArray[np.float64]
     times: NDArray[np.float64]
+    began: float | None
+    names: Sequence[str]
 
     def line(self, entry: int) -> Line:
         """The line of an entry, as text."""
@@ -141,7 +142,10 @@ class Scanner:
         self._shapes = HeaderShapes(header, session_key, sample)
         form = next((column.form for column in header.columns if column.shape == "stamp"), "")
         self._repeats = _REPEATS[stamp(form).repeats] if form else 0
-        self._program, self._place_of_id, self._needs_id = _place_of_id(session_key)
+        program = _program(session_key)
+        assert program is not None, "this header or session key is not for scanning"
+        self._program = program
+        self._place_of_id = _PLACES[session_key.where]
         self._codes = ByteCodes()
         self._numbers = np.zeros(64, np.int64)
         slots, begins, lengths = np.zeros((3, 64), np.int64)
@@ -154,9 +158,12 @@ class Scanner:
     @staticmethod
     def serves(header: Header, session_key: SessionKey) -> bool:
         """Whether lines of this header, with this session key, can be scanned."""
-        return HeaderShapes.serves(header) and (
-            session_key.where in ("none", "header") or program_of(session_key.pattern) is not None
-        )
+        return HeaderShapes.serves(header) and (_program(session_key) is not None)
+
+    def know(self, names: Iterable[str]) -> None:
+        """Give the sessions met before these codes, 0, 1, 2 ..."""
+        for name in names:
+            self._code_of(name)
 
     def scan(self, pieces: Iterable[RawLines | list[Line]]) -> Iterator[Scanned]:
         """Yield the entries of all pieces, in order."""
@@ -169,8 +176,10 @@ class Scanner:
         waiting: list[Future[_Begun] | list[Line]] = []
         with ThreadPoolExecutor(cores) as readers:
             while True:
-                for piece in islice(stream, AHEAD * cores - len(waiting)):
-                    waiting.append(readers.submit(self._begin, piece) if isinstance(piece, RawLines) else piece)
+                waiting += [
+                    readers.submit(self._begin, piece) if isinstance(piece, RawLines) else piece
+                    for piece in islice(stream, AHEAD * cores - len(waiting))
+                ]
                 if not waiting:
                     return
                 ready = waiting.pop(0)
@@ -180,9 +189,15 @@ class Scanner:
         """Tell the skeletons how many lines they had, and what the values of these have in common."""
         for code in np.flatnonzero(self._seen.lines[: len(self._codes)]):
             begin, end = self._first.slots[code], self._first.slots[code + 1]
-            values = Values(self._seen.shared[begin:end].tolist(), self._seen.equal[begin:end].astype(bool).tolist())
+            values = [self._common(slot) for slot in range(begin, end)]
             self._skeletons.add(int(self._numbers[code]), int(self._seen.lines[code]), values)
         self._seen = _nothing_seen(self._first)
+
+    def _common(self, slot: int) -> Common:
+        begin, length = int(self._first.begins[slot]), int(self._first.lengths[slot])
+        first = self._first.blob[begin : begin + length].tobytes()
+        start = first[: int(self._seen.shared[slot])].decode("utf-8", "ignore")
+        return Common(start, first.decode("utf-8") if self._seen.equal[slot] and length <= FRAME else "")
 
     # -- the compiled pass -----------------------------------------------------------------------------------------
 
@@ -208,7 +223,7 @@ class Scanner:
             shapes.table,
             shapes.plans,
             self._place_of_id,
-            self._needs_id,
+            self._key.where == "line",
             self._program,
             begun.skeletons,
             self._codes.table,
@@ -224,6 +239,7 @@ class Scanner:
         if isinstance(begun, list):
             return self._alone(begun)
         raw, lines = begun.raw, begun.lines
+        began = self._records.state(raw.source).first
         self._look_again(begun)
         sessions = np.empty(len(raw), np.int64)
         lines.id_begin[lines.state == BY_ITSELF] = -1
@@ -239,13 +255,14 @@ class Scanner:
             self._settle(raw.source, lines, done, int(place), stamps, times)
             read = self._read_alone(raw.line(int(place)))
             done = int(place) + 1
-            numbers[place], sessions[place], stamps[place], times[place] = read if read else (_CONTINUES, -1, 0.0, 0.0)
+            numbers[place], sessions[place], stamps[place], times[place] = read or (_CONTINUES, -1, 0.0, 0.0)
         self._settle(raw.source, lines, done, len(raw), stamps, times)
         self._gather(begun)
         places = np.arange(len(raw))
         if (numbers == _CONTINUES).any():
             places = np.flatnonzero(numbers != _CONTINUES)
-        return Scanned(raw, raw.source, places, numbers[places], sessions[places], stamps[places], times[places])
+        columns = (numbers[places], sessions[places], stamps[places], times[places])
+        return Scanned(raw, raw.source, places, *columns, began, self.names)
 
     def _look_again(self, begun: _Begun) -> None:
         """Learn the shapes of headers that are new, and read again what was met before it was known."""
@@ -268,15 +285,15 @@ class Scanner:
         number, holds = self._skeletons.number(message.decode("utf-8"), ids)
         if holds and len(self._codes) < MAX_SKELETONS:
             room = room_for(len(message))
-            size, _, _ = lex(
+            size, count, _ = lex(
                 np.frombuffer(message, np.uint8), 0, len(message), room.canon, room.value_begins, room.value_ends
             )
             if self._codes.find(room.canon, size) < 0:
-                self._keep(room.canon[:size].tobytes(), number)
+                spans = zip(room.value_begins[:count], room.value_ends[:count], strict=True)
+                self._keep(room.canon[:size].tobytes(), number, [message[a : min(b, a + FRAME + 1)] for a, b in spans])
         return number
 
-    def _keep(self, canon: bytes, number: int) -> None:
-        firsts = [text.encode("utf-8", "replace")[: FRAME + 1] for text in self._skeletons.first_values(number)]
+    def _keep(self, canon: bytes, number: int, firsts: list[bytes]) -> None:
         lengths = list(map(len, firsts))
         first, slot = self._first, self._slots
         begin = int(first.begins[slot - 1] + first.lengths[slot - 1]) if slot else 0
@@ -306,21 +323,21 @@ class Scanner:
         number, _ = self._skeletons.number(fields.message, (name,) if name else ())
         session = -1
         if name is not None:
-            session = self._ids.add(name.encode("utf-8", "surrogatepass"))
-            self._name()
+            session = self._code_of(name)
         near = self._records.sources[line.source].near
         nan = float("nan")
         return number, session, nan if fields.time is None else fields.time, nan if near is None else near
 
     def _alone(self, lines: list[Line]) -> Scanned:
+        source = lines[0].source if lines else ""
+        began = self._records.state(source).first if lines else None
         read = [self._read_alone(line) for line in lines]
         places = [place for place, one in enumerate(read) if one is not None]
         rows = [one for one in read if one is not None]
         columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
-        source = lines[0].source if lines else ""
         numbers, sessions = (np.array(column, np.int64) for column in columns[:2])
         stamps, times = (np.array(column, np.float64) for column in columns[2:])
-        return Scanned(lines, source, np.array(places, np.int64), numbers, sessions, stamps, times)
+        return Scanned(lines, source, np.array(places, np.int64), numbers, sessions, stamps, times, began, self.names)
 
     def _settle(
         self,
@@ -346,6 +363,13 @@ class Scanner:
             None if last != last else float(last),
         )
 
+    def _code_of(self, name: str) -> int:
+        data = np.frombuffer(name.encode("utf-8", "surrogatepass"), np.uint8)
+        code = np.empty(1, np.int64)
+        self._ids.intern(data, np.zeros(1, np.int64), np.array([len(data)]), code)
+        self._name()
+        return int(code[0])
+
     def _name(self) -> None:
         """Write out the names of session ids that are new."""
         fresh = self._ids.names(len(self.names))
@@ -365,14 +389,9 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _place_of_id(key: SessionKey) -> tuple[Program, int, bool]:
-    """The program that finds session ids, where it looks, and whether a line without one must be read alone."""
-    if key.where == "none":
-        return no_program(), NO_ID, False
-    if key.where == "header":
-        return no_program(), HEADER_ID, False
-    program = program_of(key.pattern)
-    return (no_program() if program is None else program), MESSAGE_ID, key.where == "line"
+def _program(key: SessionKey) -> Program | None:
+    """What finds the session ids in messages; any, where none stand there."""
+    return program_of(key.pattern, key.group) if key.where in ("message", "line") else program_of("-", 0)
 
 
 def _nothing_seen(first: FirstValues) -> SeenValues:

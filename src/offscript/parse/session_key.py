@@ -104,6 +104,11 @@ class SessionKey:
         begin, end = match.span(self._group)  # -1, -1 for a group that took no part
         return data[begin:end].decode("utf-8", "replace")[:MAX_ID] if begin < end else None
 
+    @property
+    def group(self) -> int:
+        """The group of the pattern that is the id: 1, or 0 for the whole match."""
+        return self._group
+
     def describe(self) -> str:
         """One human line: `blk_<n> in the message`.
 

@@ -73,39 +73,43 @@ class Reading(Iterator[Line]):
         self._config = config
         self._progress = progress
         self._total = _total_size(sources)
-        self._lines = self._read_lines()
+        self._feed: _Feed = _as_lines
+        self._pieces = self._read_all()
+        self._given: Iterator[Line] = iter(())
 
     def __next__(self) -> Line:
-        return next(self._lines)
+        while (line := next(self._given, None)) is None:
+            self._given = iter(next(self._pieces))
+        return line
 
     def raw(self) -> Iterator[RawLines | list[Line]]:
-        """The same lines in pieces, left as bytes where they need no repair; of one reading, take these or the lines."""
-        return self._read_all(LineSplitter.feed_raw)
+        """The lines that have not been taken yet, in pieces left as bytes where they need no repair."""
+        self._feed = LineSplitter.feed_raw
+        if given := list(self._given):
+            yield given
+        yield from self._pieces
 
-    def _read_lines(self) -> Iterator[Line]:
-        for piece in self._read_all(lambda splitter, chunk: [splitter.feed(chunk)]):
-            yield from piece
-
-    def _read_all(self, feed: _Feed) -> Iterator[RawLines | list[Line]]:
+    def _read_all(self) -> Iterator[RawLines | list[Line]]:
         for source in self._sources:
-            yield from self._read_source(source, feed)
+            yield from self._read_source(source)
         if not self.report.lines:
             names = ", ".join(source.name for source in self._sources[:3])
             raise InputError("holds no lines", where=names, remedy="give a file with log lines")
 
-    def _read_source(self, source: Source, feed: _Feed) -> Iterator[RawLines | list[Line]]:
+    def _read_source(self, source: Source) -> Iterator[RawLines | list[Line]]:
         splitter = LineSplitter(source.name, self._config.max_line_bytes)
         before, self.report.counts = self.report.counts, Counter()
         lines_before = self.report.lines
         self.report.sources.append(source.name)
         for file in source.files:
             for chunk in self._chunks(file, required=source.required and len(source.files) == 1):
-                pieces = feed(splitter, chunk)
+                pieces = self._feed(splitter, chunk)
                 self._count(before, splitter, sum(map(len, pieces)))
                 yield from pieces
             last = splitter.finish()
             self._count(before, splitter, len(last))
-            yield last
+            if last:
+                yield last
         if source.required and self.report.lines == lines_before:
             raise InputError("holds no lines", where=source.name, remedy="give a file with log lines")
 
@@ -136,6 +140,10 @@ class Reading(Iterator[Line]):
             if required:
                 raise InputError("is empty", where=file, remedy="give a file with log lines")
             self.report.skipped[file] = "is empty"
+
+
+def _as_lines(splitter: LineSplitter, chunk: bytes) -> list[list[Line]]:
+    return [splitter.feed(chunk)]
 
 
 def read(*paths: str | os.PathLike[str], config: Config | None = None, progress: Progress | None = None) -> Reading:

@@ -1,0 +1,56 @@
+"""How a verdict is worded: what was expected, in sentences, and the id that a replay gives again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from offscript.entries import END, START, Entry, Expected, Line, Reason
+from offscript.model import Model
+
+TEXT_KEPT = 500  # characters of its last line an open session keeps for the verdict at its close
+LEAST_NAMED = 0.005  # candidates that would be printed as 0% are not named in a sentence
+TEMPLATE_SHOWN, TEMPLATE_HEAD = 100, 40  # characters of a template in a sentence; the whole stands in `expected`
+
+
+def named(model: Model, found: Iterable[tuple[int, float]]) -> tuple[Expected, ...]:
+    """Return candidates, symbols with their probabilities, under their names."""
+    return tuple(Expected(model.keys.key(symbol) or 0, name(model, symbol), share) for symbol, share in found)
+
+
+def name(model: Model, symbol: int) -> str:
+    """Return what people call a symbol: its template."""
+    if symbol == END:
+        return "end of session"
+    key = model.keys.key(symbol)
+    return "a line never seen before" if key is None else model.templates.template(key).text
+
+
+def detail(model: Model, entry: Entry, before: int, reason: Reason, expected: Sequence[Expected]) -> str:
+    """Say in a sentence what was expected instead; `before` is the symbol before the entry's."""
+    choices = " or ".join(
+        f"`{short(e.template)}` ({e.probability:.0%})" for e in expected if e.probability >= LEAST_NAMED
+    )
+    if reason is Reason.NEW_KEY:
+        nearest = entry.nearest
+        known = f"; the nearest is `{short(model.templates.template(nearest).text)}`" if nearest else ""
+        return f"no known template matches this line{known}" + (f"; expected {choices}" if choices else "")
+    if reason is Reason.INCOMPLETE_SESSION:
+        return f"the session ended here; expected next: {choices}"
+    after = "at the start of the session" if before == START else f"after `{short(name(model, before))}`"
+    return f"{after}, expected {choices}"
+
+
+def short(template: str) -> str:
+    """Cut a long template in its middle: print statements differ at their beginning and at their end."""
+    return (
+        template
+        if len(template) <= TEMPLATE_SHOWN
+        else f"{template[:TEMPLATE_HEAD]} … {template[TEMPLATE_HEAD - TEMPLATE_SHOWN :]}"
+    )
+
+
+def verdict_id(lineage: str, line: Line, reason: Reason) -> str:
+    """Return the id of a verdict: a hash of model, source, position, reason and text; a replay gives it again."""
+    seed = "\x1f".join((lineage, line.source, str(line.offset), reason.value, line.text[:TEXT_KEPT]))
+    return hashlib.blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
