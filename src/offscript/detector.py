@@ -223,7 +223,8 @@ class Detector:
     def push_scanned(self, scanned: Scanned) -> list[Verdict]:
         """Judge the entries of a block that was scanned; the verdicts are those that `push` would give line by line."""
         self.counts["lines"] += len(scanned.raw)
-        self.counts["continuation lines"] += len(scanned.raw) - len(scanned.places)
+        if continued := len(scanned.raw) - len(scanned.places):
+            self.counts["continuation lines"] += continued
         cases: list[_Case] = []
         open_here: dict[int, Session] = {}
         began = scanned.began
