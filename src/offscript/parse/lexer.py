@@ -6,7 +6,7 @@ bytes, whatever they are.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ SCRATCH: Final = MAX_TOKENS + 16
 VALUE: Final = fixed(1)
 """The canonical byte of a value: as white space it stands in no constant."""
 
-_END: Final = fixed(0)
+_NOTHING: Final = fixed(0)
 _NOWHERE: Final = fixed(-1)
 # What may stand between values that are one value: the signs that join, and a space, any, or both mixed.
 _JOINED, _BY_SPACE, _BY_SPACES, _LISTED = (fixed(gaps) for gaps in range(4))
@@ -75,7 +75,7 @@ def lex(data: Bytes, begin: int, end: int, canon: Bytes, starts: Places, ends: P
     Each token of `Tokeniser.read` becomes its bytes, or the byte 1 for a value, and a byte 0. Places are those of
     `data`. `canon` needs `end - begin + SCRATCH` bytes, `starts` and `ends` need `MAX_TOKENS + 1` places; what they
     held does not matter, and what follows what is written is undefined. `truncated` is 1 where the message has more
-    than `MAX_TOKENS` tokens: what is left of it is one value. ValueError where the items of an array do not touch.
+    than `MAX_TOKENS` tokens: what is left of it, to its end, is one value. ValueError where an array is not contiguous.
 
     >>> data = np.frombuffer(b"open /a/b for 12 s", np.uint8)
     >>> canon = np.empty(len(data) + SCRATCH, np.uint8)
@@ -89,20 +89,14 @@ def lex(data: Bytes, begin: int, end: int, canon: Bytes, starts: Places, ends: P
     joined = data.flags.c_contiguous and canon.flags.c_contiguous
     if not (joined and starts.flags.c_contiguous and ends.flags.c_contiguous):
         raise ValueError("arrays of bytes and places must be contiguous")
-    base = int(np.int64(data.ctypes.data))
-    target = int(np.int64(canon.ctypes.data))
-    first, last = int(np.int64(starts.ctypes.data)), int(np.int64(ends.ctypes.data))
-    return _lex(base, base + begin, base + end, target, first, last)
-
-
-@compiled
-def _lex(base: int, begin: int, end: int, canon: int, starts: int, ends: int) -> tuple[int, int, int]:
-    target, span = canon, _END
+    base, canonical, first, last = _address(data), _address(canon), _address(starts), _address(ends)
+    target, span = canonical, _NOTHING
+    begin, end = base + begin, base + end
     barren = quote = begin
     place = run_end(begin, end, WHITE)
     for _ in range(MAX_TOKENS):
-        if place == end:
-            return target - canon, span >> 3, 0
+        if place >= end:
+            return target - canonical, span >> 3, 0
         stop = -_sure_end(place, end)
         if stop == 0:
             stop, barren = _part_end(begin, place, end, barren)
@@ -113,22 +107,27 @@ def _lex(base: int, begin: int, end: int, canon: int, starts: int, ends: int) ->
             if is_at(stop, end, SPACE):
                 if quote < stop:
                     quote = quote_after(stop, end)
-                stop = _row_end(stop, end, quote)
-            put_number(starts + span, place - base)
-            put_number(ends + span, stop - base)
+                stop = _row_end(place, stop, end, quote)
+            put_number(first + span, place - base)
+            put_number(last + span, stop - base)
             span += 8
             put_byte(target, VALUE)
             target += 1
-        put_byte(target, _END)
+        put_byte(target, _NOTHING)
         target += 1
         place = run_end(stop, end, WHITE)
-    if place == end:
-        return target - canon, span >> 3, 0
-    put_number(starts + span, place - base)
-    put_number(ends + span, end - base)
+    if place >= end:
+        return target - canonical, span >> 3, 0
+    put_number(first + span, place - base)
+    put_number(last + span, end - base)
     put_byte(target, VALUE)
-    put_byte(target + 1, _END)
-    return target - canon + 2, (span >> 3) + 1, 1
+    put_byte(target + 1, _NOTHING)
+    return target - canonical + 2, (span >> 3) + 1, 1
+
+
+@compiled
+def _address(array: NDArray[Any]) -> int:
+    return int(np.int64(array.ctypes.data))
 
 
 @compiled
@@ -177,15 +176,12 @@ def _part_end(begin: int, place: int, end: int, barren: int) -> tuple[int, int]:
     if KINDS[before] & WORD and byte_at(place) != LESS and not _is_after_dots(begin, place):
         stop = inner_end(place, end, _NOWHERE)
         return _joined_end(-stop if stop > place else -dots_end(place, end), end), barren
-    stop = one_end(place, end)
-    if stop > 0:
-        stop, _ = _chain_end(stop, end, _JOINED)
+    stop, _ = _chain_end(place, end, _JOINED)
     if before == SPACE and place > begin + 1:
         before = byte_at(place - 2)
     if place >= barren and KINDS[before] & OPENING:
-        past = stop if stop > 0 else _absent_end(place, end)
+        past, _ = _chain_end(place, end, _LISTED)
         if past > 0:
-            past, _ = _chain_end(past, end, _LISTED)
             closing = past + is_at(past, end, SPACE)
             if is_at(closing, end, ROUND_END) or is_at(closing, end, SQUARE_END):
                 return past, barren
@@ -205,7 +201,7 @@ def _joined_end(stop: int, end: int) -> int:
     while is_at(-stop, end, APOSTROPHE) and kind_at(-stop - 1) & LETTER:
         if 1 - stop == end or not kind_at(1 - stop) & LETTER:
             break
-        past = one_end(1 - stop, end)
+        past, _ = _chain_end(1 - stop, end, _JOINED)
         if past > 0:
             break
         stop = past
@@ -213,24 +209,27 @@ def _joined_end(stop: int, end: int) -> int:
 
 
 @compiled
-def _chain_end(place: int, end: int, gaps: int) -> tuple[int, int]:
-    """The place past the values that follow the one which ends here with no other gaps, and how many spaces do."""
-    count = 0
-    while place < end:
-        start = run_end(place, end, GLUE | BLANK if gaps == _LISTED else GLUE)
-        spaced = start == place and gaps != _JOINED
-        if spaced:
-            start = run_end(place, end if gaps == _BY_SPACES else place + 1, BLANK)
-        if start in (place, end):
-            break
-        stop = one_end(start, end)
-        if stop < 0 and gaps == _LISTED:
-            stop = _absent_end(start, end)
-        if stop < 0:
-            break
-        place = stop
+def _chain_end(start: int, end: int, gaps: int) -> tuple[int, int]:
+    """The place past the values from a place on with no other gaps than these, and how many of those are spaces.
+
+    Where no value starts: minus the place past the constant.
+    """
+    stop = count = _NOTHING
+    spaced = False
+    while True:
+        past = one_end(start, end)
+        if past < 0 and gaps == _LISTED:
+            past = _absent_end(start, end)
+        if past < 0:
+            return stop or past, count
+        stop = past
         count += spaced
-    return place, count
+        start = run_end(stop, end, GLUE | BLANK if gaps == _LISTED else GLUE)
+        spaced = start == stop and gaps != _JOINED
+        if spaced:
+            start = run_end(stop, end if gaps == _BY_SPACES else min(stop + 1, end), BLANK)
+        if start in (stop, end):
+            return stop, count
 
 
 @compiled
@@ -240,16 +239,13 @@ def _absent_end(start: int, end: int) -> int:
 
 
 @compiled
-def _row_end(start: int, end: int, quote: int) -> int:
-    """The place past values in a row without brackets, the first of which ends at the space here."""
-    if _are_marked(start, end):
-        stop, count = _chain_end(start, end, _BY_SPACES)
-        if count >= _MORE:
-            return stop
-    if quote < end and _are_closed(start, quote):
-        stop, count = _chain_end(start, end, _BY_SPACE)
-        if stop == quote:
-            return stop
+def _row_end(place: int, start: int, end: int, quote: int) -> int:
+    """The place past values in a row without brackets, the first of which stands at a place and ends at a space."""
+    for gaps in (_BY_SPACES, _BY_SPACE):
+        if _are_marked(start, end) if gaps == _BY_SPACES else quote < end and _are_closed(start, quote):
+            stop, count = _chain_end(place, end, gaps)
+            if count >= _MORE if gaps == _BY_SPACES else stop == quote:
+                return stop
     stop, count = start, 0
     while True:
         dash = run_end(stop, end, BLANK)
