@@ -35,7 +35,6 @@ from offscript.parse.stretches import (
     join_chunks,
     join_lists,
     join_phrases,
-    join_units,
     without_units,
 )
 from offscript.parse.tokens import Tokens, is_word
@@ -49,9 +48,9 @@ MAX_PASSES: Final = 6
 _NAME: Final = re.compile(r"[^\W_][./\\@]+[^\W_]")
 _QUOTES: Final = frozenset("'\"")
 # What programs ask for by name; a noun for a thing without one (`file`, `task`) is followed by language too often.
-_NAMED: Final = frozenset(("account", "group", "host", "node", "user"))
+_NAMED: Final = frozenset(("account", "host", "user"))
 _PREPOSITIONS: Final = frozenset(("as", "by", "for", "from", "of", "on", "to"))
-_ACCOUNTS: Final = frozenset(("admin", "root"))
+_ACCOUNTS: Final = frozenset(("root",))
 
 _PRIME: Final = (1 << 61) - 1
 _MULTIPLIER: Final = 0x9E3779B97F4A7C15 % _PRIME
@@ -81,7 +80,7 @@ def regroup(skeletons: Sequence[Tokens], spaces: Sequence[tuple[bool, ...]], cou
         groups = _join_places(groups, known)
         if size == (len(groups), len(known)):
             break
-    groups = join_lists(join_phrases(join_chunks(join_units(groups))))
+    groups = join_lists(join_phrases(join_chunks(groups)))
     for group in groups:
         group.members.sort()
     return sorted(groups, key=lambda group: group.members[0])

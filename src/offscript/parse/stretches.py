@@ -3,7 +3,6 @@
 Each rule compares groups whose templates are equal but for one stretch of tokens:
 
 * a chunk without white space is one value when another line has a bare value there (`LOCAL(0)` and `10.0.0.1`);
-* so is a size with its unit, when another line has it without (`4 KB` and `900`): who picks the unit prints both;
 * a phrase in double quotes that differs from line to line was filled in as a whole (a browser's name), unless the
   quotes hold what the line has to say (`msg="..."`);
 * values that vary in number, with the delimiters between them, are a list.
@@ -13,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from offscript.entries import WILDCARD
@@ -42,7 +41,6 @@ LONG_ROW: Final = 4
 _DELIMITERS: Final = frozenset("=:,;()[]{}<>\"'|`.")
 _OPENERS: Final = frozenset("([{<\"'")
 _ENDERS: Final = frozenset(".,:;>}\"'")
-_ABOUT: Final = frozenset("<>~")
 _UNIT: Final = re.compile(
     r"(?:[KMGTPkmgtp]i?)?[Bb](?:ytes?|its?)?|(?:[numµ]|milli|micro|nano)?s(?:ec(?:ond)?s?)?|min(?:ute)?s?|h(?:ours?)?"
     r"|[kMGT]?Hz"
@@ -71,27 +69,17 @@ def are_units(words: Counter[str]) -> bool:
 
 
 def without_units(tokens: Tokens, spaces: tuple[bool, ...]) -> tuple[Tokens, tuple[bool, ...]]:
-    """Return a template without the units behind its values, and without `<` or `~` before these.
+    """Return a template without the units behind its values.
 
-    >>> without_units(("used", "<*>", "KB", ",", "free", "<", "<*>", "B"), (True,) * 8)[0]
+    >>> without_units(("used", "<*>", "KB", ",", "free", "<*>", "B"), (True,) * 7)[0]
     ('used', '<*>', ',', 'free', '<*>')
     """
-    units = {
-        place for place in range(1, len(tokens)) if tokens[place - 1] == WILDCARD and _UNIT.fullmatch(tokens[place])
-    }
-    units |= {place - 2 for place in units if place > 1 and tokens[place - 2] in _ABOUT}
-    kept = [place for place in range(len(tokens)) if place not in units]
+    kept = [
+        place
+        for place, token in enumerate(tokens)
+        if not (place and tokens[place - 1] == WILDCARD and _UNIT.fullmatch(token))
+    ]
     return tuple([tokens[place] for place in kept]), tuple([spaces[place] for place in kept])
-
-
-def join_units(groups: list[Group]) -> list[Group]:
-    """Join what differs from another group only by the units of its values.
-
-    >>> rows = ("took", "<*>"), ("took", "<*>", "sec")
-    >>> [group.tokens for group in join_units([Group(tokens, (True,) * len(tokens), [0], 1) for tokens in rows])]
-    [('took', '<*>')]
-    """
-    return _moved(groups, lambda group: [without_units(group.tokens, group.spaces)[0]])
 
 
 def join_chunks(groups: list[Group]) -> list[Group]:
@@ -104,24 +92,17 @@ def join_chunks(groups: list[Group]) -> list[Group]:
     >>> [group.tokens for group in join_chunks([Group(*row, [0], 1) for row in zip(rows, gaps)])]
     [('at', '<*>')]
     """
-    return _moved(groups, _with_bare_chunks)
-
-
-def _moved(groups: list[Group], homes: Callable[[Group], Iterable[Tokens]]) -> list[Group]:
     known = {group.tokens: group for group in groups}
     gone: set[Tokens] = set()
     # the longest first, so that what moves takes along what moved there
     for group in sorted(groups, key=lambda group: (-len(group.tokens), group.members[0])):
-        home = next((known[tokens] for tokens in homes(group) if tokens in known), group)
-        if home is not group:
-            home.take_members(group)
-            gone.add(group.tokens)
+        for first, last in _chunks(group.tokens, group.spaces):
+            home = known.get((*group.tokens[:first], WILDCARD, *group.tokens[last:]))
+            if home is not None:
+                home.take_members(group)
+                gone.add(group.tokens)
+                break
     return [group for group in groups if group.tokens not in gone]
-
-
-def _with_bare_chunks(group: Group) -> Iterator[Tokens]:
-    for first, last in _chunks(group.tokens, group.spaces):
-        yield (*group.tokens[:first], WILDCARD, *group.tokens[last:])
 
 
 def _chunks(tokens: Tokens, spaces: tuple[bool, ...]) -> list[tuple[int, int]]:
@@ -185,8 +166,8 @@ def _is_filled_in(before: Tokens, after: Tokens, insides: Counter[Tokens]) -> bo
     others = sum(map(is_word, before)) + sum(map(is_word, after))
     if not others or not phrases or before[-2:-1] == (":",):
         return False
-    if before[-2:-1] == ("=",):
-        return before[-3:-2] != () and before[-3] not in _SAYINGS
+    if before[-2:-1] == ("=",) and not _SAYINGS.isdisjoint(before[-3:-2]):
+        return False
     if (WILDCARD,) in insides and others > 1:
         return True
     return 2 * phrases >= len(insides) and is_open(insides)
