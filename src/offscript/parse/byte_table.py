@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.compiled import compiled
+from offscript.parse.compiled import inlined
 
 _SEED: Final = np.uint64(0x9E3779B97F4A7C15)
 _FACTOR: Final = np.uint64(0xD6E8FEB86659FD93)
@@ -28,7 +28,7 @@ class ByteTable(NamedTuple):
     blob: NDArray[np.uint8]
 
 
-@compiled
+@inlined
 def hash_of(data: NDArray[np.uint8], size: int) -> np.uint64:
     """Hash the first `size` bytes of an array, eight at a time."""
     state = _SEED ^ np.uint64(size)
@@ -47,7 +47,7 @@ def hash_of(data: NDArray[np.uint8], size: int) -> np.uint64:
     return state * _FACTOR
 
 
-@compiled
+@inlined
 def code_of(
     slots: NDArray[np.int64],
     hashes: NDArray[np.uint64],

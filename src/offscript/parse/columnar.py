@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.byte_kinds import DIGIT, DOT, KINDS, WORD
 from offscript.parse.byte_table import ByteTable, code_of, hash_of
-from offscript.parse.compiled import compiled
-from offscript.parse.find_ids import Program, find_id
+from offscript.parse.compiled import compiled, inlined
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
 from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, LONGEST_SHAPE, MESSAGE, ODD, is_space, plan_of, read_time
@@ -22,9 +22,6 @@ from offscript.parse.tokens import MAX_TOKENS
 
 NEW_SHAPE, NEW_SKELETON, BY_ITSELF, FOUND = range(4)
 """States of a line: its header's shape is unknown, its skeleton is, it must be read alone, or all is known."""
-
-NO_ID, HEADER_ID, MESSAGE_ID = range(3)
-"""Where session ids stand."""
 
 FRAME: Final = 64
 """Bytes of a value that are compared with the first one of its place: longer ones are no part of a template."""
@@ -87,61 +84,82 @@ def lines_of(count: int) -> Lines:
     return Lines(np.zeros(count, np.uint8), numbers[0], np.full(count, math.nan), *numbers[1:])
 
 
-@compiled
+@inlined
 def is_plain_id(data: Bytes, begin: int, end: int) -> bool:
     """Whether a session id is a word with a digit, and so a value of its own wherever it stands (`tokens`)."""
-    digits = 0
+    kinds, either, dots, dot_before = WORD, 0, False, True
     for place in range(begin, end):
-        byte = data[place]
-        digits += 48 <= byte <= 57
-        if byte <= 32 or byte in (61, 58, 44, 59, 40, 41, 91, 93, 123, 125, 60, 62, 34, 39, 124, 96):
-            return False
-        if byte == 46 and (place == begin or place + 1 == end or data[place + 1] == 46):
-            return False
-    return digits > 0
+        kinds &= KINDS[data[place]]
+        either |= KINDS[data[place]]
+        is_dot = data[place] == DOT
+        dots = dots or (is_dot and dot_before)
+        dot_before = is_dot
+    return kinds != 0 and either & DIGIT != 0 and not (dots or dot_before)
 
 
 @compiled
-def read_header(
+def read_headers(
+    todo: Numbers,
     data: Bytes,
-    start: int,
-    stop: int,
-    line: int,
+    starts: Numbers,
+    stops: Numbers,
     own: int,
     words: int,
-    shapes: ByteTable,
     known: int,
+    shapes: ByteTable,
     plans: Numbers,
     header_id: bool,
     out: Lines,
-    scratch: Scratch,
-) -> int:
-    """Find the message, the stamp and the header's session id of one line; return its state."""
-    code = plan_of(
-        data, start, stop, own, words, shapes.slots, shapes.hashes, shapes.begins, shapes.blob, scratch.shape
-    )
-    if not 0 <= code < known:
-        return NEW_SHAPE
-    plan = plans[code]
-    if plan[KIND] == ODD:
-        return BY_ITSELF
-    fits, base, micro = read_time(data, start, plan)
-    if not fits:
-        return BY_ITSELF
-    begin = start + plan[MESSAGE]
-    end = stop
-    while end > begin and is_space(data[end - 1]):
-        end -= 1
-    out.base[line], out.micro[line], out.begin[line], out.end[line] = base, micro, begin, max(begin, end)
-    out.id_begin[line] = -1
-    if header_id and plan[ID_BEGIN] >= 0:
-        out.id_begin[line], out.id_end[line] = start + plan[ID_BEGIN], start + plan[ID_END]
-    return FOUND
+    shape: Bytes,
+) -> None:
+    """Find message, stamp and the header's session id of the lines in `todo`, with the first `known` shapes."""
+    slots, hashes, begins, blob = shapes
+    state, _, bases, micros, message_begin, message_end, id_begin, id_end = out
+    for line in todo:
+        start, stop = starts[line], stops[line]
+        code = plan_of(data, start, stop, own, words, slots, hashes, begins, blob, shape)
+        if not 0 <= code < known:
+            state[line] = NEW_SHAPE
+            continue
+        state[line] = BY_ITSELF
+        if plans[code, KIND] == ODD:
+            continue
+        fits, base, micro = read_time(data, start, plans, code)
+        if not fits:
+            continue
+        begin = start + plans[code, MESSAGE]
+        end = stop
+        while end > begin and is_space(data[end - 1]):
+            end -= 1
+        state[line] = FOUND
+        bases[line], micros[line], message_begin[line], message_end[line] = base, micro, begin, max(begin, end)
+        id_begin[line] = -1
+        if header_id and plans[code, ID_BEGIN] >= 0:
+            id_begin[line], id_end[line] = start + plans[code, ID_BEGIN], start + plans[code, ID_END]
 
 
 @compiled
+def check_ids(todo: Numbers, data: Bytes, needs_id: bool, state: Bytes, begins: Numbers, ends: Numbers) -> None:
+    """Leave lines to be read by themselves whose session id the tokeniser does not take for a value."""
+    for line in todo:
+        if state[line] != FOUND:
+            continue
+        begin, end = begins[line], ends[line]
+        if begin < 0:
+            state[line] = BY_ITSELF if needs_id else FOUND
+        elif end - begin > MAX_ID or not is_plain_id(data, begin, end):
+            state[line] = BY_ITSELF
+
+
+@inlined
 def note_values(
-    data: Bytes, skeleton: int, values: int, first: FirstValues, seen: SeenValues, scratch: Scratch
+    data: Bytes,
+    skeleton: int,
+    values: int,
+    first: FirstValues,
+    seen: SeenValues,
+    value_begins: Numbers,
+    value_ends: Numbers,
 ) -> None:
     """Compare the values of one line with the first ones of its skeleton."""
     seen.lines[skeleton] += 1
@@ -152,8 +170,8 @@ def note_values(
         if not (seen.equal[place] or shared):
             continue
         begin, length = first.begins[place], first.lengths[place]
-        other = scratch.value_begins[value]
-        size = scratch.value_ends[value] - other
+        other = value_begins[value]
+        size = value_ends[value] - other
         same = 0
         while same < min(size, length) and first.blob[begin + same] == data[other + same]:
             same += 1
@@ -162,59 +180,27 @@ def note_values(
 
 
 @compiled
-def read_lines(
+def read_messages(
     todo: Numbers,
     data: Bytes,
-    starts: Numbers,
-    stops: Numbers,
-    own: int,
-    words: int,
-    known_shapes: int,
-    shapes: ByteTable,
-    plans: Numbers,
-    place_of_id: int,
-    needs_id: bool,
-    program: Program,
-    known_skeletons: int,
+    known: int,
     skeletons: ByteTable,
     first: FirstValues,
     seen: SeenValues,
     out: Lines,
     scratch: Scratch,
 ) -> None:
-    """Read the lines numbered in `todo`, with the first so many shapes and skeletons of their tables."""
-    for line in todo:
-        start, stop = starts[line], stops[line]
-        header_id = place_of_id == HEADER_ID
-        state = read_header(data, start, stop, line, own, words, shapes, known_shapes, plans, header_id, out, scratch)
-        if state == FOUND and place_of_id == MESSAGE_ID:
-            out.id_begin[line], out.id_end[line] = find_id(
-                program.code, program.members, data, out.begin[line], out.end[line]
-            )
-        if state == FOUND:
-            state = check_id(data, out.id_begin[line], out.id_end[line], needs_id)
-        if state == FOUND:
-            code, values = skeleton_of(data, out.begin[line], out.end[line], skeletons, scratch)
-            if 0 <= code < known_skeletons:
-                out.skeleton[line] = code
-                note_values(data, code, values, first, seen, scratch)
-            else:
-                state = NEW_SKELETON
-        out.state[line] = state
-
-
-@compiled
-def check_id(data: Bytes, begin: int, end: int, needs_id: bool) -> int:
-    """The state of a line by its session id: one that the tokeniser does not take for a value is read by itself."""
-    if begin < 0:
-        return BY_ITSELF if needs_id else FOUND
-    return FOUND if end - begin <= MAX_ID and is_plain_id(data, begin, end) else BY_ITSELF
-
-
-@compiled
-def skeleton_of(data: Bytes, begin: int, end: int, skeletons: ByteTable, scratch: Scratch) -> tuple[int, int]:
-    """The code of a message's skeleton, -1 for one not met before, and how many values it has."""
-    size, values, _ = lex(data, begin, end, scratch.canon, scratch.value_begins, scratch.value_ends)
-    mark = hash_of(scratch.canon, size)
+    """Find the skeletons of the lines in `todo`, with the first `known` ones, and compare their values."""
     slots, hashes, begins, blob = skeletons
-    return code_of(slots, hashes, begins, blob, scratch.canon, size, mark), values
+    canon, value_begins, value_ends = scratch.canon, scratch.value_begins, scratch.value_ends
+    state, codes, message_begin, message_end = out.state, out.skeleton, out.begin, out.end
+    for line in todo:
+        if state[line] != FOUND:
+            continue
+        size, values, _ = lex(data, message_begin[line], message_end[line], canon, value_begins, value_ends)
+        code = code_of(slots, hashes, begins, blob, canon, size, hash_of(canon, size))
+        if 0 <= code < known:
+            codes[line] = code
+            note_values(data, code, values, first, seen, value_begins, value_ends)
+        else:
+            state[line] = NEW_SKELETON

@@ -20,6 +20,23 @@ if not _settings.CACHE_DIR and (_folder := private_folder("numba")) is not None:
     _settings.CACHE_DIR = str(_folder / edition_of(Path(__file__).parent))
 
 
+def inlined(function: F) -> F:
+    """Compile a function into each of its callers.
+
+    A call costs ten nanoseconds for each array that it hands on, for references counted; what is called for every
+    line and byte is inlined. Only for functions with few places to be called from: each makes another copy.
+
+    >>> @inlined
+    ... def twice(number: int) -> int:
+    ...     return 2 * number
+    >>> twice(21)
+    42
+    """
+    compiler: Any = numba.njit
+    made: F = compiler(inline="always", nogil=True)(function)
+    return made
+
+
 def compiled(function: F) -> F:
     """Compile a function of numbers and arrays when it is first called, free of the interpreter's lock.
 

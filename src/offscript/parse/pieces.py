@@ -44,7 +44,7 @@ def is_warm() -> bool:
     if folder is None:
         return False
     room = folder if given else folder / edition_of(Path(__file__).parent)
-    return next(room.glob("*/columnar.read_lines-*.nbi"), None) is not None
+    return next(room.glob("*/columnar.read_messages-*.nbi"), None) is not None
 
 
 def pieces_of(lines: InPieces) -> Iterator[RawLines | list[Line]]:

@@ -24,20 +24,19 @@ from offscript.parse.columnar import (
     BY_ITSELF,
     FOUND,
     FRAME,
-    HEADER_ID,
-    MESSAGE_ID,
     NEW_SHAPE,
     NEW_SKELETON,
-    NO_ID,
     FirstValues,
     Lines,
     Numbers,
     SeenValues,
+    check_ids,
     lines_of,
-    read_lines,
+    read_headers,
+    read_messages,
     room_for,
 )
-from offscript.parse.find_ids import Program, program_of
+from offscript.parse.find_ids import Program, find_ids, program_of
 from offscript.parse.header import Header
 from offscript.parse.interned import Interner
 from offscript.parse.lexer import lex
@@ -54,7 +53,6 @@ MAX_SKELETONS: Final = 100_000
 AHEAD: Final = 2
 """Blocks read ahead for each core: one at work, one waiting."""
 
-_PLACES: Final = {"none": NO_ID, "header": HEADER_ID, "message": MESSAGE_ID, "line": MESSAGE_ID}
 _REPEATS: Final = {None: 0, "year": 1, "day": 2}
 
 
@@ -145,7 +143,6 @@ class Scanner:
         program = _program(session_key)
         assert program is not None, "this header or session key is not for scanning"
         self._program = program
-        self._place_of_id = _PLACES[session_key.where]
         self._codes = ByteCodes()
         self._numbers = np.zeros(64, np.int64)
         slots, begins, lengths = np.zeros((3, 64), np.int64)
@@ -210,28 +207,21 @@ class Scanner:
         return begun
 
     def _pass(self, begun: _Begun, todo: Numbers) -> None:
-        raw, shapes = begun.raw, self._shapes
-        longest = int((raw.stops - raw.starts).max(initial=0))
-        read_lines(
-            todo,
-            np.frombuffer(raw.data, np.uint8),
-            raw.starts,
-            raw.stops,
-            shapes.own,
-            shapes.words,
-            begun.shapes,
-            shapes.table,
-            shapes.plans,
-            self._place_of_id,
-            self._key.where == "line",
-            self._program,
-            begun.skeletons,
-            self._codes.table,
-            begun.first,
-            begun.seen,
-            begun.lines,
-            room_for(longest),
+        raw, lines, shapes = begun.raw, begun.lines, self._shapes
+        data = np.frombuffer(raw.data, np.uint8)
+        room = room_for(int((raw.stops - raw.starts).max(initial=0)))
+        extent = shapes.own, shapes.words, begun.shapes
+        by_header = self._key.where == "header"
+        read_headers(
+            todo, data, raw.starts, raw.stops, *extent, shapes.table, shapes.plans, by_header, lines, room.shape
         )
+        if self._key.where in ("message", "line"):
+            found = todo[lines.state[todo] == FOUND]
+            begins, ends = np.empty((2, len(found)), np.int64)
+            find_ids(*self._program, data, lines.begin[found], lines.end[found], begins, ends)
+            lines.id_begin[found], lines.id_end[found] = begins, ends
+        check_ids(todo, data, self._key.where == "line", lines.state, lines.id_begin, lines.id_end)
+        read_messages(todo, data, begun.skeletons, self._codes.table, begun.first, begun.seen, lines, room)
 
     # -- in the order of the lines ---------------------------------------------------------------------------------
 

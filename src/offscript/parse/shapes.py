@@ -16,9 +16,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.byte_kinds import byte_at
 from offscript.parse.byte_table import ByteCodes, ByteTable, code_of, hash_of
 from offscript.parse.columns import Column, compile_columns
-from offscript.parse.compiled import compiled
+from offscript.parse.compiled import compiled, inlined
 from offscript.parse.header import Header
 from offscript.parse.session_key import MAX_ID, SessionKey
 from offscript.parse.stamps import WIDTH, Row, read_stamp, row_of
@@ -60,12 +61,23 @@ def is_space(byte: int) -> bool:
 
 
 @compiled
-def _hex_run(data: Bytes, begin: int, end: int) -> int:
-    """The end of the run of lower-case hexadecimal digits and dashes at a place; the place itself if it is short."""
+def address_of(data: Bytes) -> int:
+    """The address of an array's first byte: calls that hand on addresses cost less than those with arrays."""
+    return int(np.int64(data.ctypes.data))
+
+
+@compiled
+def _hex_run(begin: int, end: int) -> int:
+    """The end of the run of lower-case hexadecimal digits and dashes at an address; the address if it is short."""
     stop = begin
-    while stop < end and (48 <= data[stop] <= 57 or 97 <= data[stop] <= 102 or data[stop] == _MINUS):
+    while stop < end and _is_hex(byte_at(stop)):
         stop += 1
     return stop if stop - begin >= LONG_HEX else begin
+
+
+@compiled
+def _is_hex(byte: int) -> bool:
+    return 48 <= byte <= 57 or 97 <= byte <= 102 or byte == _MINUS
 
 
 @compiled
@@ -73,12 +85,12 @@ def _is_letter(byte: int) -> bool:
     return 65 <= byte <= 90 or 97 <= byte <= 122
 
 
-@compiled
-def _fold_exactly(data: Bytes, begin: int, end: int, out: Bytes, size: int) -> int:
+@inlined
+def _fold_exactly(data: Bytes, base: int, begin: int, end: int, out: Bytes, size: int) -> int:
     """Write a word with each digit as 0 and each digit of a long hexadecimal run but the first as x."""
     place = begin
     while place < end:
-        run = _hex_run(data, place, end) if end - place >= LONG_HEX else place
+        run = _hex_run(base + place, base + end) - base if end - place >= LONG_HEX else place
         if run == place:
             out[size] = 48 if 48 <= data[place] <= 57 else data[place]
             size += 1
@@ -95,12 +107,12 @@ def _fold_exactly(data: Bytes, begin: int, end: int, out: Bytes, size: int) -> i
     return size
 
 
-@compiled
-def _fold_loosely(data: Bytes, begin: int, end: int, out: Bytes, size: int) -> int:
+@inlined
+def _fold_loosely(data: Bytes, base: int, begin: int, end: int, out: Bytes, size: int) -> int:
     """Write a word with each number as one 0, or 9 if it is long, and each other run with a digit as one w."""
     place = begin
     while place < end:
-        run = _hex_run(data, place, end) if end - place >= LONG_HEX else place
+        run = _hex_run(base + place, base + end) - base if end - place >= LONG_HEX else place
         if run > place:
             out[size] = 119
             size += 1
@@ -124,13 +136,14 @@ def _fold_loosely(data: Bytes, begin: int, end: int, out: Bytes, size: int) -> i
     return size
 
 
-@compiled
+@inlined
 def fold(data: Bytes, start: int, stop: int, own: int, words: int, out: Bytes) -> tuple[int, int, int]:
     """Write the shape of a line: its size, where the words kept digit for digit end, and how many words there were.
 
     A word ends at white space or a bar, but not within the bracket or parenthesis that it begins with. `own` words
     are kept digit for digit, up to `words` loosely. `out` holds `LONGEST_SHAPE + 1` bytes.
     """
+    base = address_of(data)
     limit = min(stop, start + LONGEST_SHAPE)
     place, size, count, depth = start, 0, 0, 0
     opener, closer, exact_end = 0, 0, limit
@@ -159,15 +172,15 @@ def fold(data: Bytes, start: int, stop: int, own: int, words: int, out: Bytes) -
                 depth -= data[end] == closer and depth > 0
             end += 1
         if count <= own:
-            size = _fold_exactly(data, place, end, out, size)
+            size = _fold_exactly(data, base, place, end, out, size)
         else:
-            size = _fold_loosely(data, place, end, out, size)
+            size = _fold_loosely(data, base, place, end, out, size)
         place = end
     out[size] = 0 if limit == stop else 2
     return size + 1, exact_end, count
 
 
-@compiled
+@inlined
 def plan_of(
     data: Bytes,
     start: int,
@@ -185,16 +198,15 @@ def plan_of(
     return code_of(slots, hashes, begins, blob, out, size, hash_of(out, size))
 
 
-@compiled
-def read_time(data: Bytes, start: int, plan: NDArray[np.int64]) -> tuple[bool, float, int]:
+@inlined
+def read_time(data: Bytes, start: int, plans: Plans, code: int) -> tuple[bool, float, int]:
     """Whether the stamps of a line read as its plan says, and the first one's seconds and microseconds or -1."""
-    if plan[AGAIN]:
-        fits, _, _ = read_stamp(data, start, plan[MAIN + WIDTH :])
-        if not fits:
-            return False, math.nan, -1
-    if not plan[STAMPED]:
-        return True, math.nan, -1
-    return read_stamp(data, start, plan[MAIN : MAIN + WIDTH])
+    fits, base, micro = True, math.nan, -1
+    if plans[code, AGAIN]:
+        fits, _, _ = read_stamp(address_of(data) + start, plans, code, MAIN + WIDTH)
+    if fits and plans[code, STAMPED]:
+        fits, base, micro = read_stamp(address_of(data) + start, plans, code, MAIN)
+    return fits, base, micro
 
 
 class HeaderShapes:

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.byte_kinds import byte_at
 from offscript.parse.compiled import compiled
 from offscript.parse.times import EARLIEST, LATEST, Stamp, offset_of
 
@@ -32,6 +33,7 @@ _BACK_YEAR: Final = 91 * 86_400
 _BACK_DAY: Final = 6 * 3_600
 
 Row = NDArray[np.int64]
+Rows = NDArray[np.int64]
 
 
 def row_of(stamp: Stamp, groups: dict[str, tuple[int, int]], text: str) -> Row | None:
@@ -72,11 +74,11 @@ def row_of(stamp: Stamp, groups: dict[str, tuple[int, int]], text: str) -> Row |
 
 
 @compiled
-def number_at(data: NDArray[np.uint8], begin: int, length: int) -> int:
-    """The digits of a stretch of bytes as a number; what is no digit is passed over."""
+def number_at(begin: int, length: int) -> int:
+    """The digits of a stretch of bytes, which begins at an address, as a number; what is no digit is passed over."""
     value = 0
     for place in range(begin, begin + length):
-        digit = data[place] - 48
+        digit = byte_at(place) - 48
         if 0 <= digit <= 9:
             value = value * 10 + digit
     return value
@@ -113,50 +115,56 @@ def is_date(year: int, month: int, day: int) -> bool:
 
 
 @compiled
-def read_stamp(data: NDArray[np.uint8], start: int, row: Row) -> tuple[bool, float, int]:
+def read_stamp(start: int, rows: Rows, line: int, at: int) -> tuple[bool, float, int]:
     """Return whether every part reads as in the row's own line, the seconds since 1970, and the microseconds or -1.
+
+    The line begins at the address `start`, the row at column `at` of a line of `rows`.
 
     The seconds are those before the fraction, NaN for no date; the year is 2000, and the day its first, where the
     format leaves them out. A number out of its range or another zone may be read otherwise by `times`.
     """
-    fits = number_at(data, start + row[ZONE], row[ZONE + 1]) == row[ZONE_DIGITS]
+    fits = number_at(start + rows[line, at + ZONE], rows[line, at + ZONE + 1]) == rows[line, at + ZONE_DIGITS]
     micro = -1
-    if row[FRACTION + 1]:
-        micro = number_at(data, start + row[FRACTION], row[FRACTION + 1])
-        for _ in range(row[FRACTION + 1], 6):
+    if rows[line, at + FRACTION + 1]:
+        micro = number_at(start + rows[line, at + FRACTION], rows[line, at + FRACTION + 1])
+        for _ in range(rows[line, at + FRACTION + 1], 6):
             micro *= 10
-    if row[EPOCH + 1]:
-        seconds = number_at(data, start + row[EPOCH], row[EPOCH + 1]) / 10.0 ** (row[EPOCH + 1] - 10)
+    if rows[line, at + EPOCH + 1]:
+        seconds = number_at(start + rows[line, at + EPOCH], rows[line, at + EPOCH + 1]) / 10.0 ** (
+            rows[line, at + EPOCH + 1] - 10
+        )
         return fits, seconds if EARLIEST <= seconds < LATEST else math.nan, micro
-    if row[UPTIME + 1]:
-        return fits, float(number_at(data, start + row[UPTIME], row[UPTIME + 1])), micro
-    in_range, seconds = _civil(data, start, row)
+    if rows[line, at + UPTIME + 1]:
+        return fits, float(number_at(start + rows[line, at + UPTIME], rows[line, at + UPTIME + 1])), micro
+    in_range, seconds = _civil(start, rows, line, at)
     return fits and in_range, seconds, micro
 
 
 @compiled
-def _civil(data: NDArray[np.uint8], start: int, row: Row) -> tuple[bool, float]:
-    month = row[NAMED_MONTH] if row[NAMED_MONTH] else 1
-    if row[MONTH + 1]:
-        month = number_at(data, start + row[MONTH], row[MONTH + 1])
-    day = number_at(data, start + row[DAY], row[DAY + 1]) if row[DAY + 1] else 1
-    hour = number_at(data, start + row[HOUR], row[HOUR + 1])
-    minute = number_at(data, start + row[MINUTE], row[MINUTE + 1])
-    second = number_at(data, start + row[SECOND], row[SECOND + 1])
+def _civil(start: int, rows: Rows, line: int, at: int) -> tuple[bool, float]:
+    month = rows[line, at + NAMED_MONTH] or 1
+    if rows[line, at + MONTH + 1]:
+        month = number_at(start + rows[line, at + MONTH], rows[line, at + MONTH + 1])
+    day = number_at(start + rows[line, at + DAY], rows[line, at + DAY + 1]) if rows[line, at + DAY + 1] else 1
+    hour = number_at(start + rows[line, at + HOUR], rows[line, at + HOUR + 1])
+    minute = number_at(start + rows[line, at + MINUTE], rows[line, at + MINUTE + 1])
+    second = number_at(start + rows[line, at + SECOND], rows[line, at + SECOND + 1])
     fits = 1 <= month <= 12 and 1 <= day <= 31 and hour <= 23 and minute <= 59 and second <= 60
-    if row[HOUR12 + 1]:
-        hour = number_at(data, start + row[HOUR12], row[HOUR12 + 1])
+    if rows[line, at + HOUR12 + 1]:
+        hour = number_at(start + rows[line, at + HOUR12], rows[line, at + HOUR12 + 1])
         fits = fits and 1 <= hour <= 12
-        hour = hour % 12 + 12 * (row[AFTERNOON] == 1)
+        hour = hour % 12 + 12 * (rows[line, at + AFTERNOON] == 1)
     year = 2000
-    if row[YEAR + 1]:
-        year = number_at(data, start + row[YEAR], row[YEAR + 1])
-    elif row[SHORT_YEAR + 1]:
-        year = number_at(data, start + row[SHORT_YEAR], row[SHORT_YEAR + 1])
+    if rows[line, at + YEAR + 1]:
+        year = number_at(start + rows[line, at + YEAR], rows[line, at + YEAR + 1])
+    elif rows[line, at + SHORT_YEAR + 1]:
+        year = number_at(start + rows[line, at + SHORT_YEAR], rows[line, at + SHORT_YEAR + 1])
         year += 1900 if year >= 69 else 2000
     if not is_date(year, month, day):
         return fits, math.nan
-    return fits, float(days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - row[OFFSET])
+    return fits, float(
+        days_before(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - rows[line, at + OFFSET]
+    )
 
 
 @compiled
