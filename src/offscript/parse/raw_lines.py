@@ -1,4 +1,4 @@
-"""Many lines in one piece of bytes: where each begins and ends, found in one compiled pass (ours)."""
+"""Many lines in one piece of bytes: where each begins and ends, found in one pass (ours)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import Line
-from offscript.parse.compiled import compiled
 from offscript.parse.mask import Masker, stems_in
 
 # White space beyond ASCII can make a line blank, or end it: such lines are left to the repairs one by one.
 _WIDE_SPACE: Final = re.compile("[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _BOM: Final = b"\xef\xbb\xbf"
+
+_LINE_END, _RETURN = 10, 13
+_IS_SPACE: Final = np.array([chr(byte).isspace() and byte < 128 for byte in range(256)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +67,19 @@ def raw_lines(whole: bytes, source: str, number: int, offset: int, masker: Maske
     >>> [(line.text, line.number, line.offset) for line in raw]
     [('one', 1, 0), ('two', 3, 6)]
     """
-    if b"\0" in whole or not _is_plain(whole):
+    if not whole or b"\0" in whole or not _is_plain(whole):
         return None
     masked = _masked(whole, masker)
     if masked is None:
         return None
     data, moved = masked
-    size = data.count(b"\n") + 1
-    starts, stops, ordinals = (np.empty(size, np.int64) for _ in range(3))
-    count = int(_find_lines(np.frombuffer(data, np.uint8), starts, stops, ordinals))
-    starts, stops, ordinals = starts[:count], stops[:count], ordinals[:count]
+    starts, stops, ordinals, blank = _lines_in(np.frombuffer(data, np.uint8))
     offsets = starts
     if moved:
         at = np.array([begin for begin, _ in moved], np.int64)
         by = np.cumsum([0, *(grown for _, grown in moved)])
         offsets = starts - by[np.searchsorted(at, starts, side="left")]
-    return RawLines(data, source, number, offset, starts, stops, ordinals, offsets, size - count, len(moved))
+    return RawLines(data, source, number, offset, starts, stops, ordinals, offsets, blank, len(moved))
 
 
 def _is_plain(whole: bytes) -> bool:
@@ -122,24 +121,14 @@ def _masked(whole: bytes, masker: Masker) -> tuple[bytes, list[tuple[int, int]]]
     return b"".join([*pieces, whole[done:]]), moved
 
 
-@compiled
-def _find_lines(
-    data: NDArray[np.uint8], starts: NDArray[np.int64], stops: NDArray[np.int64], ordinals: NDArray[np.int64]
-) -> int:
-    """Write where the lines that are not blank begin and end; return how many there are."""
-    count = begin = ordinal = 0
-    size = len(data)
-    while begin <= size:
-        end, blank = begin, True
-        while end < size and data[end] != 10:
-            byte = data[end]
-            blank = blank and (byte == 32 or 9 <= byte <= 13 or 28 <= byte <= 31)
-            end += 1
-        if not blank:
-            starts[count] = begin
-            stops[count] = end - 1 if data[end - 1] == 13 else end
-            ordinals[count] = ordinal
-            count += 1
-        ordinal += 1
-        begin = end + 1
-    return count
+def _lines_in(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
+    """Where the lines that are not blank begin and end, their numbers from 0, and how many are blank."""
+    ends = np.flatnonzero(data == _LINE_END)
+    starts, stops = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(data)]])
+    stops = stops - ((stops > starts) & (data[stops - 1] == _RETURN))
+    filled = stops > starts
+    # few lines begin with white space, and only they can be blank besides the empty ones
+    for line in np.flatnonzero(filled & _IS_SPACE[data[np.minimum(starts, len(data) - 1)]]):
+        filled[line] = not _IS_SPACE[data[starts[line] : stops[line]]].all()
+    lines = np.flatnonzero(filled)
+    return starts[lines], stops[lines], lines, len(filled) - len(lines)
