@@ -19,7 +19,7 @@ from offscript.announce import announce, announce_live, journalled, summarise
 from offscript.config import Config
 from offscript.console import Output, chosen, emit, print_rows, progress_bar, quiet_broken_pipe, say, settings
 from offscript.detector import Detector, checked, detect
-from offscript.entries import Entry, Fields, Line
+from offscript.entries import Entry, Line
 from offscript.errors import InputError, OffscriptError, UsageError
 from offscript.journal import Journal
 from offscript.model import Model, check_place, journal_path, load
@@ -27,7 +27,7 @@ from offscript.parse.header import Header, header_from_options
 from offscript.parse.learn import entries, learn
 from offscript.parse.records import Reader
 from offscript.reproduce import reproduce_verb
-from offscript.sources import follow, read
+from offscript.sources import STDIN, Reading, follow, read
 
 app = typer.Typer(
     add_completion=False,
@@ -209,11 +209,11 @@ def parse_verb(
 ) -> None:
     """Turn lines into log keys, templates and values: one record a line of the log."""
     chosen_settings = settings(config, session=session)
-    reading = read(*logs, config=chosen_settings)
     if model is not None:
+        reading = read(*logs, config=chosen_settings)
         parsed = _matched(load(model), reading)
     else:
-        parsed = _learnt(reading, chosen_settings, header_from_options(time_format, header))
+        reading, parsed = _learnt(logs, chosen_settings, header_from_options(time_format, header))
     columns = ["source", "line", "time", "level", "session", "key", "template", "values"]
     print_rows("entries", columns, (_entry_row(entry) for entry in parsed), chosen(output))
     for finding in reading.report.findings():
@@ -290,15 +290,15 @@ def _fit(lines: Iterable[Line], config: Config, header: Header | None) -> Model:
         return fit(lines, config, header=header, progress=report)
 
 
-def _learnt(lines: Iterable[Line], config: Config, header: Header | None) -> Iterator[Entry]:
-    texts: list[tuple[Line, Fields]] = []
+def _learnt(logs: list[str], config: Config, header: Header | None) -> tuple[Reading, Iterator[Entry]]:
+    """Learn from the logs, then read them once more; what comes from a pipe is kept meanwhile."""
+    reading = read(*logs, config=config)
+    kept = list(reading) if STDIN in logs else None
     with progress_bar() as report:
-        parsed = learn(
-            lines, config, header=header, progress=report, keep=lambda line, fields: texts.append((line, fields))
-        )
+        parsed = learn(reading if kept is None else kept, config, header=header, progress=report)
     for finding in parsed.findings():
         say(finding)
-    return entries(parsed, texts)
+    return reading, entries(parsed, read(*logs, config=config) if kept is None else kept)
 
 
 def _matched(model: Model, lines: Iterable[Line]) -> Iterator[Entry]:

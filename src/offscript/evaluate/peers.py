@@ -21,7 +21,6 @@ from typing import Final, NamedTuple
 
 from offscript import __version__
 from offscript.config import Config
-from offscript.entries import Fields, Line
 from offscript.parse.learn import entries, learn
 from offscript.parse.spell import Spell
 from offscript.sources import read
@@ -93,9 +92,8 @@ def parse_raw(path: Path, lines: int) -> Parse:
     groups: list[Hashable] = [("not parsed", number) for number in range(lines)]
     texts: list[str | None] = [None] * lines
     config = Config()
-    kept: list[tuple[Line, Fields]] = []
-    parsed = learn(read(str(path), config=config), config, keep=lambda line, fields: kept.append((line, fields)))
-    for entry in entries(parsed, kept):
+    parsed = learn(read(str(path), config=config), config)
+    for entry in entries(parsed, read(str(path), config=config)):
         if entry.line.number <= lines:
             groups[entry.line.number - 1] = entry.key
             texts[entry.line.number - 1] = entry.template

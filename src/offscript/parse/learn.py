@@ -121,16 +121,13 @@ def learn(
     *,
     header: Header | None = None,
     progress: Progress | None = None,
-    keep: Callable[[Line, Fields], None] | None = None,
 ) -> Parsed:
     """Parse a whole log in the learn regime (DESIGN section 4; Spell, ICDM 2016).
 
-    `header` overrides the detected one. `keep` is called with every entry's line and fields, for a caller who wants
-    the text too. Raises InputError when there are no lines.
+    `header` overrides the detected one. The lines of files are read in columns. Raises InputError when there are none.
     """
     report = progress if progress is not None else _silent
-    in_pieces = keep is None and isinstance(lines, InPieces)
-    pieces = pieces_of(lines) if in_pieces and isinstance(lines, InPieces) else ([line] for line in lines)
+    pieces = pieces_of(lines) if isinstance(lines, InPieces) else ([line] for line in lines)
     ahead, sample = sample_of(pieces, config.sample_lines)
     if not sample:
         raise InputError("no lines to learn from", remedy="give a log with at least a few hundred lines")
@@ -140,10 +137,10 @@ def learn(
     spell = Spell(tau=config.tau, max_templates=config.max_templates)
     read = _Read(records, discovery.key, spell, report)
     for piece in (stream := chain(ahead, pieces)):
-        if in_pieces and not isinstance(piece, list) and _can_scan(header, discovery.key):
+        if not isinstance(piece, list) and _can_scan(header, discovery.key):
             read.in_columns(chain([piece], stream), [line.text for line in sample[:SHAPES_SAMPLE]])
         else:
-            read.one_by_one(piece, keep)
+            read.one_by_one(piece)
     templates, key_of = spell.settle()
     return Parsed(
         header, discovery, config.session is not None, templates, key_of, read.kept, records, _warnings(spell)
@@ -167,7 +164,7 @@ class _Read:
         self._report = report
         self._done = 0
 
-    def one_by_one(self, lines: Iterable[Line], keep: Callable[[Line, Fields], None] | None) -> None:
+    def one_by_one(self, lines: Iterable[Line]) -> None:
         """Read lines as text."""
         for line in lines:
             if self._done % REPORT_EVERY == 0:
@@ -178,8 +175,6 @@ class _Read:
                 continue
             name = self._key.find(fields)
             self.kept.add(line.source, self._spell.learn(fields.message, (name,) if name else ()), name, fields.time)
-            if keep is not None:
-                keep(line, fields)
 
     def in_columns(self, pieces: Iterable[RawLines | list[Line]], sample: Sequence[str]) -> None:
         """Read whole blocks of lines as bytes."""
@@ -212,10 +207,13 @@ class _Learning:
         self._spell.add(number, lines, values)
 
 
-def entries(parsed: Parsed, texts: Iterable[tuple[Line, Fields]]) -> Iterator[Entry]:
-    """Yield the entries of a parsed log, each under its final key, from the lines and fields that `keep` was given."""
-    for row, (line, fields) in zip(parsed.kept, texts, strict=True):
-        yield entry_of(line, fields, row.time, row.session, parsed.templates)
+def entries(parsed: Parsed, lines: Iterable[Line]) -> Iterator[Entry]:
+    """Yield the entries of a parsed log, each under its final key, from its lines read once more."""
+    records, key = Records(parsed.header), parsed.discovery.key
+    for line in lines:
+        fields = records.fields(line)
+        if fields is not None:
+            yield entry_of(line, fields, fields.time, key.find(fields), parsed.templates)
 
 
 _SKIPPED = {

@@ -2,5 +2,6 @@
 
 from offscript.sources.files import Reading, Report, read
 from offscript.sources.follow import follow
+from offscript.sources.paths import STDIN
 
-__all__ = ["Reading", "Report", "follow", "read"]
+__all__ = ["STDIN", "Reading", "Report", "follow", "read"]
