@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.compiled import inlined
+from offscript.parse.byte_kinds import byte_at, eight_at
+from offscript.parse.compiled import compiled, inlined
 
 _SEED: Final = np.uint64(0x9E3779B97F4A7C15)
 _FACTOR: Final = np.uint64(0xD6E8FEB86659FD93)
@@ -28,23 +29,39 @@ class ByteTable(NamedTuple):
     blob: NDArray[np.uint8]
 
 
-@inlined
-def hash_of(data: NDArray[np.uint8], size: int) -> np.uint64:
-    """Hash the first `size` bytes of an array, eight at a time."""
+@compiled
+def address_of(data: NDArray[np.uint8]) -> int:
+    """The address of an array's first byte: inner calls that hand on addresses cost less than those with arrays."""
+    return int(np.int64(data.ctypes.data))
+
+
+@compiled
+def hash_of(begin: int, size: int) -> np.uint64:
+    """Hash so many bytes from an address on, eight at a time."""
     state = _SEED ^ np.uint64(size)
-    whole = size - size % 8
-    for at in range(0, whole, 8):
-        word = np.uint64(0)
-        for step in range(8):
-            word = (word << _BYTE) | np.uint64(data[at + step])
-        state = (state ^ word) * _FACTOR
+    whole = begin + size - size % 8
+    for place in range(begin, whole, 8):
+        state = (state ^ eight_at(place)) * _FACTOR
         state ^= state >> _HALF
     word = np.uint64(0)
-    for at in range(whole, size):
-        word = (word << _BYTE) | np.uint64(data[at])
+    for place in range(whole, begin + size):
+        word = (word << _BYTE) | np.uint64(byte_at(place))
     state = (state ^ word) * _FACTOR
     state ^= state >> _HALF
     return state * _FACTOR
+
+
+@compiled
+def are_same(first: int, second: int, size: int) -> bool:
+    """Whether so many bytes from two addresses on are the same."""
+    whole = size - size % 8
+    for step in range(0, whole, 8):
+        if eight_at(first + step) != eight_at(second + step):
+            return False
+    same = True
+    for step in range(whole, size):
+        same = same and byte_at(first + step) == byte_at(second + step)
+    return same
 
 
 @inlined
@@ -53,28 +70,41 @@ def code_of(
     hashes: NDArray[np.uint64],
     begins: NDArray[np.int64],
     blob: NDArray[np.uint8],
-    data: NDArray[np.uint8],
+    begin: int,
     size: int,
-    mark: np.uint64,
 ) -> int:
-    """The code of the first `size` bytes of `data`, whose hash is `mark`; -1 where the table does not hold them."""
+    """The code of so many bytes from an address on; -1 where the table does not hold them."""
+    mark = hash_of(begin, size)
     mask = len(slots) - 1
     slot = np.int64(mark & np.uint64(mask))
+    found = -1
     for _ in range(MOST_PROBES):
         code = slots[slot]
         if code < 0:
-            return -1
-        if hashes[code] == mark and begins[code + 1] - begins[code] == size:
-            begin = begins[code]
-            same = True
-            for at in range(size):
-                if blob[begin + at] != data[at]:
-                    same = False
-                    break
-            if same:
-                return int(code)
+            break
+        alike = hashes[code] == mark and begins[code + 1] - begins[code] == size
+        if alike and are_same(np.int64(blob.ctypes.data) + begins[code], begin, size):
+            found = code
+            break
         slot = (slot + 1) & mask
-    return -1
+    return found
+
+
+@compiled
+def _code_of(
+    slots: NDArray[np.int64],
+    hashes: NDArray[np.uint64],
+    begins: NDArray[np.int64],
+    blob: NDArray[np.uint8],
+    data: NDArray[np.uint8],
+    size: int,
+) -> int:
+    return code_of(slots, hashes, begins, blob, address_of(data), size)
+
+
+@compiled
+def _hash_of(data: NDArray[np.uint8], size: int) -> np.uint64:
+    return hash_of(address_of(data), size)
 
 
 class ByteCodes:
@@ -99,7 +129,7 @@ class ByteCodes:
 
     def find(self, data: NDArray[np.uint8], size: int) -> int:
         """Return the code of the first `size` bytes, -1 where the table does not hold them."""
-        return int(code_of(*self.table, data, size, np.uint64(hash_of(data, size))))
+        return int(_code_of(*self.table, data, size))
 
     def add(self, text: bytes) -> int:
         """Add bytes that the table does not hold, and return their code."""
@@ -109,7 +139,7 @@ class ByteCodes:
         begin = int(table.begins[code])
         table.blob[begin : begin + len(text)] = data
         table.begins[code + 1] = begin + len(text)
-        table.hashes[code] = hash_of(data, len(text))
+        table.hashes[code] = _hash_of(data, len(text))
         self._count += 1
         _place(table, code)
         return code

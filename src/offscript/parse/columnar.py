@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.parse.byte_kinds import DIGIT, DOT, KINDS, WORD
-from offscript.parse.byte_table import ByteTable, code_of, hash_of
+from offscript.parse.byte_table import ByteTable, address_of, code_of
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
-from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, LONGEST_SHAPE, MESSAGE, ODD, is_space, plan_of, read_time
+from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, ODD, SHAPE_ROOM, is_space, plan_of, read_time
 from offscript.parse.tokens import MAX_TOKENS
 
 NEW_SHAPE, NEW_SKELETON, BY_ITSELF, FOUND = range(4)
@@ -75,7 +75,7 @@ class Scratch(NamedTuple):
 def room_for(longest: int) -> Scratch:
     """Return room for lines of up to so many bytes."""
     places = np.empty((2, MAX_TOKENS + 1), np.int64)
-    return Scratch(np.empty(LONGEST_SHAPE + 1, np.uint8), np.empty(longest + SCRATCH, np.uint8), places[0], places[1])
+    return Scratch(np.empty(SHAPE_ROOM, np.uint8), np.empty(longest + SCRATCH, np.uint8), places[0], places[1])
 
 
 def lines_of(count: int) -> Lines:
@@ -114,17 +114,18 @@ def read_headers(
 ) -> None:
     """Find message, stamp and the header's session id of the lines in `todo`, with the first `known` shapes."""
     slots, hashes, begins, blob = shapes
+    base, out_shape = address_of(data), address_of(shape)
     state, _, bases, micros, message_begin, message_end, id_begin, id_end = out
     for line in todo:
         start, stop = starts[line], stops[line]
-        code = plan_of(data, start, stop, own, words, slots, hashes, begins, blob, shape)
-        if not 0 <= code < known:
+        code = plan_of(base + start, base + stop, own, words, slots, hashes, begins, blob, known, plans, out_shape)
+        if code < 0:
             state[line] = NEW_SHAPE
             continue
         state[line] = BY_ITSELF
         if plans[code, KIND] == ODD:
             continue
-        fits, base, micro = read_time(data, start, plans, code)
+        fits, seconds, micro = read_time(base + start, plans, code)
         if not fits:
             continue
         begin = start + plans[code, MESSAGE]
@@ -132,7 +133,7 @@ def read_headers(
         while end > begin and is_space(data[end - 1]):
             end -= 1
         state[line] = FOUND
-        bases[line], micros[line], message_begin[line], message_end[line] = base, micro, begin, max(begin, end)
+        bases[line], micros[line], message_begin[line], message_end[line] = seconds, micro, begin, max(begin, end)
         id_begin[line] = -1
         if header_id and plans[code, ID_BEGIN] >= 0:
             id_begin[line], id_end[line] = start + plans[code, ID_BEGIN], start + plans[code, ID_END]
@@ -193,12 +194,13 @@ def read_messages(
     """Find the skeletons of the lines in `todo`, with the first `known` ones, and compare their values."""
     slots, hashes, begins, blob = skeletons
     canon, value_begins, value_ends = scratch.canon, scratch.value_begins, scratch.value_ends
+    target = address_of(canon)
     state, codes, message_begin, message_end = out.state, out.skeleton, out.begin, out.end
     for line in todo:
         if state[line] != FOUND:
             continue
         size, values, _ = lex(data, message_begin[line], message_end[line], canon, value_begins, value_ends)
-        code = code_of(slots, hashes, begins, blob, canon, size, hash_of(canon, size))
+        code = code_of(slots, hashes, begins, blob, target, size)
         if 0 <= code < known:
             codes[line] = code
             note_values(data, code, values, first, seen, value_begins, value_ends)

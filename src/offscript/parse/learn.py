@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from offscript.config import Config
 from offscript.entries import Entry, Fields, Line
 from offscript.errors import InputError
@@ -70,7 +72,7 @@ class Kept:
         source = self.source_names.setdefault(scanned.source, len(self.source_names)) if count else 0
         self.skeletons.frombytes(scanned.numbers.tobytes())
         self.sessions.frombytes(scanned.sessions.tobytes())
-        self.sources.extend([source] * count)
+        self.sources.frombytes(np.full(count, source, np.int64).tobytes())
         self.times.frombytes(scanned.stamps.tobytes())
 
     def named(self, names: Sequence[str]) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import Line
-from offscript.parse.mask import Masker, stems_in
+from offscript.parse.mask import Masker
+from offscript.parse.suspects import suspects_in
 
 # White space beyond ASCII can make a line blank, or end it: such lines are left to the repairs one by one.
 _WIDE_SPACE: Final = re.compile("[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
@@ -50,6 +51,12 @@ class RawLines:
         """Yield the lines as text, one by one."""
         for place in range(len(self.starts)):
             yield self.line(place)
+
+    def part(self, begin: int, end: int) -> RawLines:
+        """Some of the lines, of the same bytes."""
+        some = slice(begin, end)
+        places = {name: getattr(self, name)[some] for name in ("starts", "stops", "ordinals", "offsets")}
+        return replace(self, blank=0, masked=0, **places)
 
     def line(self, place: int) -> Line:
         """Return one line as text."""
@@ -97,7 +104,7 @@ def _masked(whole: bytes, masker: Masker) -> tuple[bytes, list[tuple[int, int]]]
     """The block with its credentials masked, and for each line changed where it begins now and how much it grew."""
     if masker.pem:
         return None
-    suspects = stems_in(whole)
+    suspects = suspects_in(whole)
     if not suspects:
         return whole, []
     if b"PRIVATE KEY" in whole:

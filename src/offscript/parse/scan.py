@@ -50,6 +50,9 @@ from offscript.parse.times import stamp
 MAX_SKELETONS: Final = 100_000
 """Skeletons held, about 100 bytes each: twice what `Spell` keeps by default; lines of others are matched one by one."""
 
+FIRST_PARTS: Final = (50, 200, 1_000, 4_000)
+"""Lines of the first blocks: what is new in a block is read line by line, so the first ones are small."""
+
 AHEAD: Final = 2
 """Blocks read ahead for each core: one at work, one waiting."""
 
@@ -164,6 +167,7 @@ class Scanner:
 
     def scan(self, pieces: Iterable[RawLines | list[Line]]) -> Iterator[Scanned]:
         """Yield the entries of all pieces, in order."""
+        pieces = _small_first(pieces)
         cores = _cores()
         if cores == 1:
             for piece in pieces:
@@ -377,6 +381,17 @@ _CONTINUES: Final = np.iinfo(np.int64).min  # the number of a line that continue
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _small_first(pieces: Iterable[RawLines | list[Line]]) -> Iterator[RawLines | list[Line]]:
+    """The pieces, the first cut small: nearly all of a log is new in its first lines, and hardly any later."""
+    left = list(FIRST_PARTS)
+    for piece in pieces:
+        begin = 0
+        while left and isinstance(piece, RawLines) and begin + left[0] < len(piece):
+            yield piece.part(begin, begin + left[0])
+            begin += left.pop(0)
+        yield piece.part(begin, len(piece)) if begin and isinstance(piece, RawLines) else piece
 
 
 def _program(key: SessionKey) -> Program | None:
