@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.naive_atoms import naive_atoms
 from tests.naive_sessions import naive_bits_per_key
 
 from offscript.entries import Fields
-from offscript.parse.discover import Discovery, bits_per_key, discover_session_key
+from offscript.parse.atoms import MAX_ATOMS, MAX_LENGTH, MAX_TEXT, cut
+from offscript.parse.discover import FIRST_LOOK, Discovery, bits_per_key, discover_session_key
 from offscript.parse.header import detect_header
 from offscript.parse.identifiers import find_families
 from offscript.parse.spell import Spell
@@ -63,6 +65,26 @@ class TestMeasure:
         assert bits_per_key(keys, group) == bits_per_key(keys, 9 - group)
 
 
+class TestAtoms:
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(st.text("aB07_.-:=[ \n\0\x01é٣\ud800", max_size=40), max_size=6))
+    @example([])
+    @example(["", "7", ""])
+    @example(["1 " * (MAX_ATOMS + 1), "a" * MAX_LENGTH + "1", "ab" * MAX_TEXT, "x" * (MAX_TEXT - 1) + "12", "a_b: 1"])
+    def test_atoms_equal_the_obvious_ones(self, messages: list[str]) -> None:
+        """Cut all at once, messages have the atoms and contexts that cutting them sign by sign gives."""
+        atoms = cut(messages)
+        contexts = atoms.contexts(np.arange(len(atoms.lines)))
+        assert list(zip(atoms.lines.tolist(), atoms.texts(), contexts, strict=True)) == naive_atoms(messages)
+
+    def test_families_know_the_first_id_of_each_line(self) -> None:
+        """Of several ids of one family in a line the first counts, in slices of messages as in one."""
+        messages = [f"copy req-{at} to req-{at + 1}" for at in range(2_500)]
+        (family,) = find_families(messages)
+        assert [family.found.texts[one] for one in family.found.ids.tolist()] == [f"req-{at}" for at in range(2_500)]
+        assert family.found.lines.tolist() == list(range(2_500))
+
+
 class TestMadeLogs:
     def test_finds_the_run_and_says_why(self) -> None:
         """Of a unique id and a process id that group alike, the message's unique id is chosen, with reasons printed."""
@@ -70,7 +92,9 @@ class TestMadeLogs:
         assert found.key.describe() == "<hex>.<hex> in the message"
         assert found.key.find(Fields("65a1000f.12d 3 app=shop begin row 7")) == "65a1000f.12d"
         first, *others = found.reasons()
-        assert first.startswith("session key: <hex>.<hex> in the message (100% of lines, 300 ids, 6.")
+        assert first.startswith(
+            "session key: <hex>.<hex> in the message (100% of 2,096 lines, 300 ids, 6.6 keys an id;"
+        )
         assert any(line.startswith("not pid in the header") for line in others)
         assert all("\n" not in line for line in [first, *others])
 
@@ -134,6 +158,21 @@ class TestMadeLogs:
         assert key.name in ("instance: <uuid>", "servers/<uuid>")
         assert {fields.message[-37:] in (key.find(fields) or "") for fields, _ in sample} == {False}
         assert all(key.find(fields) for fields, _ in sample)
+
+    def test_lines_after_the_first_look_are_read_only_in_need(self) -> None:
+        """Where the first lines show the session no more are taken; where they show none, all are."""
+        busy = iter(service(3_000))
+        assert discover_session_key(busy).key.where == "message"
+        assert next(busy, None) is not None
+        quiet: Sample = [(Fields("waiting"), 99)] * FIRST_LOOK
+        late = discover_session_key(quiet + service(3_000))
+        assert late.key.where == "message"
+        assert late.candidates[0].sample > FIRST_LOOK
+
+    def test_a_log_that_begins_amid_many_runs(self) -> None:
+        """Runs that began before the log do not hide that runs begin alike."""
+        sample = service(900, clients=250)
+        assert discover_session_key(sample[len(sample) // 3 :]).key.where == "message"
 
     def test_same_sample_same_answer(self) -> None:
         """Discovery is a function of the sample: the shuffles are seeded."""

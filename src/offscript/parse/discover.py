@@ -16,17 +16,22 @@ other lines (a date, a file of a rotation) cuts the log into stretches of time. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import Fields
-from offscript.parse.identifiers import Family, find_families, join_contexts
+from offscript.parse.identifiers import Found, find_families, join_contexts
 from offscript.parse.session_key import SessionKey
 
 Ints = NDArray[np.int64]
+
+FIRST_LOOK = 8_000
+"""Lines judged first; the rest of the sample only if they show no session. On public logs with sessions any 3,000
+neighbouring lines show the same key; a log that begins amid a hundred runs of some minutes takes 8,000."""
 
 SHUFFLES = 3
 """Shuffles averaged: their spread is under 0.02 bits on every log tried, far below the differences that decide."""
@@ -46,6 +51,13 @@ MIN_BEGINNINGS = 0.2
 """How much more often two ids must begin with the same key than two lines have the same key (0: no more, 1: always). On
 public logs the right keys have 0.33 to 1.0; stretches of time, of any length, have 0.0 with a chance spread of 0.1."""
 
+SETTLED = 0.25
+"""Share of the lines after which an id first seen is taken to begin there; one seen earlier may have begun before the
+log. Busy servers rotate their logs in the midst of a hundred runs."""
+
+LITTLE = 0.07
+"""Bits saved that are not worth a word: the next key is 1.05 times easier to guess."""
+
 MIN_IDS = 5
 """Fewer ids than this are no sample of runs."""
 
@@ -58,8 +70,8 @@ about. Within it, equal groupings go to the key with the most distinct ids (a pr
 """
 
 FULLY_JUDGED = 6
-"""Candidates whose real pattern is run over the sample, if they score at least half the best; the others are judged by
-the ids first noted."""
+"""Candidates whose real pattern is run over the sample, if they score at least half the best, or half of what a session
+must; the others are judged by the ids first noted."""
 
 MAX_CANDIDATES = 48
 """Candidates judged at all, those on most lines first: bounds the time on text full of numbers."""
@@ -69,14 +81,15 @@ MAX_CANDIDATES = 48
 class Candidate:
     """One identifier family and what was measured of it in the sample.
 
-    `coverage` is the share of lines with an id, `keys_per_id` the mean number of distinct log keys of an id,
-    `id_length` the mean length of the ids in characters, `life` the mean share (over lines) of the sample from the
-    first to the last line of the line's id. `bits` is what a key costs grouped by id, `gain` how many more it costs
-    with shuffled ids, `order_gain` with shuffled order within ids. `beginnings` says how alike ids begin: 0 as any two
-    lines, 1 always with the same key.
+    `sample` is the number of lines looked at, `coverage` the share of them with an id, `keys_per_id` the mean number
+    of distinct log keys of an id, `id_length` the mean length of the ids in characters, `life` the mean share (over
+    lines) of the sample from the first to the last line of the line's id. `bits` is what a key costs grouped by id,
+    `gain` how many more it costs with shuffled ids, `order_gain` with shuffled order within ids. `beginnings` says how
+    alike ids begin: 0 as any two lines, 1 always with the same key.
     """
 
     key: SessionKey
+    sample: int
     coverage: float
     ids: int
     lines_per_id: float
@@ -105,32 +118,50 @@ class Candidate:
         enough = self.coverage >= MIN_COVERAGE and self.lines_per_id >= MIN_LINES_AN_ID and self.ids >= MIN_IDS
         return enough and self.beginnings >= MIN_BEGINNINGS and self.saved >= MIN_SAVED and self.score >= MIN_SCORE
 
+    @property
+    def easier(self) -> str:
+        """How much easier the next key is to guess than with shuffled ids: the choices left are so many times fewer."""
+        if self.gain < LITTLE:
+            return "no easier to guess"
+        times = 2.0**self.gain
+        return f"{times:,.0f} times easier to guess" if times >= 10.0 else f"{times:.1f} times easier to guess"
+
     def describe(self) -> str:
         """One human line: the key and its figures."""
         return (
-            f"{self.key.describe()} ({self.coverage:.0%} of lines, {self.ids:,} ids, "
-            f"{self.keys_per_id:.1f} keys an id; next key {self.gain:.1f} bits better predicted than shuffled)"
+            f"{self.key.describe()} ({self.coverage:.0%} of {self.sample:,} lines, {self.ids:,} ids, "
+            f"{self.keys_per_id:.1f} keys an id; grouped by it, the next key is {self.easier})"
         )
 
     def why_not(self, best: Candidate | None) -> str:
         """Say why this candidate is not the session key."""
+        return self._why_no_session() or self._why_not_as_good(best)
+
+    def _why_no_session(self) -> str:
         if self.lines_per_id < MIN_LINES_AN_ID:
             return f"only {self.lines_per_id:.1f} lines an id"
         if self.ids < MIN_IDS:
             return f"only {self.ids} ids"
         if self.life > 0.5:
-            return f"an id lives through {self.life:.0%} of the log: a place, not a run (or the log is too short)"
+            return f"an id is seen through {self.life:.0%} of the log: a place, not a run (or the log is too short)"
         if self.saved < MIN_SAVED and self.gain < self.order_gain:
-            return "shuffled ids predict the next key nearly as well"
+            return "with the ids mixed up the next key is nearly as easy to guess"
         if self.saved < MIN_SAVED:
-            return "the order of keys within an id predicts little: a category, not a run"
+            return "it says which keys come, but hardly in which order: a category, not a run"
         if self.beginnings < MIN_BEGINNINGS:
             return "its ids begin with any key: stretches of time, not runs"
-        if self.score < MIN_SCORE or best is None:
-            return f"explains only {self.score:.2f} bits a line"
-        if self.score * NEAR >= best.score:
-            return "predicts as well, but the ids of the other tell more runs apart"
-        return f"explains {self.score:.1f} bits a line against {best.score:.1f}"
+        if self.score < MIN_SCORE:
+            return f"it helps too few lines, or too little: {self.score:.2f} bits a line, {MIN_SCORE} are needed"
+        return ""
+
+    def _why_not_as_good(self, best: Candidate | None) -> str:
+        if best is None:
+            return f"too few lines have it: {self.coverage:.0%}"
+        if self.score * NEAR < best.score:
+            return f"it helps less: {self.score:.1f} bits a line against {best.score:.1f}"
+        if self.key.where == "header" and best.key.where == "message":
+            return "as good, but a message says what a line is about, a header who wrote it"
+        return "as good, but the ids of the other tell more runs apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +182,18 @@ class Discovery:
         if chosen is not None:
             head = f"session key: {chosen.describe()}"
         elif others:
-            head = f"session key: {self.key.describe()}; no identifier makes the next key predictable"
+            head = f"session key: {self.key.describe()}; no identifier makes the next key easy to guess"
         else:
             head = f"session key: {self.key.describe()}; no identifier stands in enough lines"
         return [head] + [f"not {one.describe()}: {one.why_not(chosen)}" for one in others]
 
 
-def discover_session_key(sample: Sequence[tuple[Fields, int]]) -> Discovery:
+def discover_session_key(sample: Iterable[tuple[Fields, int]]) -> Discovery:
     """Find the identifier that makes the order of log keys predictable (ours; DESIGN section 4).
 
     Args:
-        sample: some thousand lines in log order: what the header says of each, and its skeleton number.
+        sample: some thousand lines in log order: what the header says of each, and its skeleton number. Those after the
+            first `FIRST_LOOK` are taken only if these show no session.
 
     The answer is a function of the sample alone: the shuffles are seeded.
 
@@ -170,14 +202,23 @@ def discover_session_key(sample: Sequence[tuple[Fields, int]]) -> Discovery:
     >>> discover_session_key(sample).key.describe()
     'req-<n> in the message'
     """
+    lines = iter(sample)
+    looked_at = list(islice(lines, FIRST_LOOK))
+    found = _discover(looked_at)
+    if found.key.where == "none" and (more := list(lines)):
+        return _discover(looked_at + more)
+    return found
+
+
+def _discover(sample: Sequence[tuple[Fields, int]]) -> Discovery:
     keys = np.fromiter((number for _, number in sample), np.int64, len(sample))
     keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-    judged = [judge(key, ids, keys) for key, ids in _candidates(sample)]
+    judged = [judge(key, found, keys) for key, found in _candidates(sample)]
     judged.sort(key=_merit, reverse=True)
-    best_score = next((one.score for one in judged if one.is_session), 0.0)
+    best_score = next((one.score for one in judged if one.is_session), MIN_SCORE)
     for place, candidate in enumerate(judged[:FULLY_JUDGED]):
         if candidate.key.where == "message" and candidate.score * 2 >= best_score:
-            judged[place] = judge(candidate.key, [candidate.key.find(fields) for fields, _ in sample], keys)
+            judged[place] = judge(candidate.key, Found.of(candidate.key.find(fields) for fields, _ in sample), keys)
     judged.sort(key=_merit, reverse=True)
     best: dict[str, Candidate] = {}  # of a family with and without further contexts, which bear one name, the better
     for candidate in judged:
@@ -199,73 +240,91 @@ def _choose(sessions: Sequence[Candidate]) -> Candidate | None:
     return max(near, key=lambda one: (one.ids, one.id_length, one.coverage, one.key.describe()))
 
 
-def _candidates(sample: Sequence[tuple[Fields, int]]) -> list[tuple[SessionKey, list[str | None]]]:
+def _candidates(sample: Sequence[tuple[Fields, int]]) -> list[tuple[SessionKey, Found]]:
     families = find_families([fields.message for fields, _ in sample])
     enough = [family for family in families if _is_worth_judging(family.found, len(sample))]
-    enough += [joined for family in enough if (joined := join_contexts(family, families, len(sample))) is not None]
-    enough.sort(key=lambda family: len(family.found), reverse=True)
-    found = [(family.key(), _by_line(family, len(sample))) for family in enough[:MAX_CANDIDATES]]
-    headers: dict[str, dict[int, str]] = {}
+    enough += [more for family in enough if (more := join_contexts(family, families, len(sample))) is not None]
+    enough.sort(key=lambda family: len(family.found.lines), reverse=True)
+    candidates = [(family.key(), family.found) for family in enough[:MAX_CANDIDATES]]
+    for name, column in _headers(sample).items():
+        found = Found.of(column)
+        if _is_worth_judging(found, len(sample)):
+            candidates.append((SessionKey("header", field=name, name=name), found))
+    return candidates
+
+
+def _headers(sample: Sequence[tuple[Fields, int]]) -> dict[str, list[str | None]]:
+    """Return the values of each header field, line by line; the first of a name counts, as in `SessionKey.find`."""
+    columns: dict[str, list[str | None]] = {}
     for position, (fields, _) in enumerate(sample):
         for name, value in fields.named:
-            headers.setdefault(name, {}).setdefault(position, value)
-    for name, values in list(headers.items())[:MAX_CANDIDATES]:
-        if _is_worth_judging(values, len(sample)):
-            key = SessionKey("header", field=name, name=name)
-            found.append((key, [values.get(position) for position in range(len(sample))]))
-    return found
+            column = columns.get(name)
+            if column is None:
+                if len(columns) == MAX_CANDIDATES:
+                    continue
+                column = columns[name] = [None] * len(sample)
+            if column[position] is None:
+                column[position] = value
+    return columns
 
 
-def _is_worth_judging(found: dict[int, str], lines: int) -> bool:
+def _is_worth_judging(found: Found, lines: int) -> bool:
     """Whether there are enough lines, several ids, and several lines an id."""
-    distinct = len(set(found.values()))
-    return len(found) >= MIN_COVERAGE * lines and 1 < distinct < len(found)
+    seen = len(found.lines)
+    return seen >= MIN_COVERAGE * lines and 1 < len(np.unique(found.ids)) < seen
 
 
-def _by_line(family: Family, lines: int) -> list[str | None]:
-    return [family.found.get(position) for position in range(lines)]
+def judge(key: SessionKey, found: Found, keys: Ints) -> Candidate:
+    """Measure one candidate: `found` is the ids of the sample's lines, `keys` each line's log key as numbers from 0.
 
-
-def judge(key: SessionKey, ids: Sequence[str | None], keys: Ints) -> Candidate:
-    """Measure one candidate: `ids` is each line's id or None, `keys` each line's log key as numbers from 0.
-
-    >>> alternating = judge(SessionKey.none(), ["a", "b"] * 50, np.array([0, 0, 1, 1] * 25))
+    >>> alternating = judge(SessionKey.none(), Found.of(["a", "b"] * 50), np.array([0, 0, 1, 1] * 25))
     >>> alternating.ids, alternating.keys_per_id, alternating.gain > 0.5
     (2, 2.0, True)
     """
-    lines = np.array([at for at, one in enumerate(ids) if one is not None], np.int64)
-    if not len(lines):
-        return Candidate(key, 0.0, 0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
-    codes: dict[str, int] = {}
-    group = np.array([codes.setdefault(one, len(codes)) for one in ids if one is not None], np.int64)
-    seen = np.unique(keys[lines], return_inverse=True)[1].astype(np.int64)
+    if not len(found.lines):
+        return Candidate(key, len(keys), 0.0, 0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
+    lines, group, seen = found.lines, _from_zero(found.ids), _from_zero(keys[found.lines])
+    ids = int(group.max()) + 1
     bits = bits_per_key(seen, group)
     rng = np.random.default_rng(0)
     shuffled = [bits_per_key(seen, rng.permutation(group)) for _ in range(SHUFFLES)]
     disordered = [bits_per_key(_shuffle_within(seen, group, rng), group) for _ in range(SHUFFLES)]
-    distinct = len(np.unique(group * (seen.max() + 1) + seen))
     return Candidate(
         key=key,
-        coverage=len(lines) / len(ids),
-        ids=len(codes),
-        lines_per_id=len(lines) / len(codes),
-        keys_per_id=distinct / len(codes),
-        id_length=sum(map(len, codes)) / len(codes),
-        life=_mean_life(lines, group, len(codes)) / len(ids),
+        sample=len(keys),
+        coverage=len(lines) / len(keys),
+        ids=ids,
+        lines_per_id=len(lines) / ids,
+        keys_per_id=len(np.unique(group * (seen.max() + 1) + seen)) / ids,
+        id_length=sum(map(len, found.names())) / ids,
+        life=_mean_life(lines, group) / len(keys),
         bits=bits,
         gain=float(np.mean(shuffled)) - bits,
         order_gain=float(np.mean(disordered)) - bits,
-        beginnings=_agreement(seen[np.unique(group, return_index=True)[1]], seen),
+        beginnings=_agreement(seen[_beginnings(lines, group, len(keys))], seen),
     )
+
+
+def _from_zero(numbers: Ints) -> Ints:
+    """Number what is there anew, without gaps."""
+    there = np.bincount(numbers) > 0
+    renumbered: Ints = (np.cumsum(there) - 1)[numbers]
+    return renumbered
 
 
 def _shuffle_within(keys: Ints, group: Ints, rng: np.random.Generator) -> Ints:
     """Give each id's keys back to the same lines in random order."""
-    there = np.argsort(group, kind="stable")
-    back = np.lexsort((rng.random(len(group)), group))
+    at_random = np.argsort(rng.random(len(group)))
     shuffled = np.empty_like(keys)
-    shuffled[there] = keys[back]
+    shuffled[_sorting(group)] = keys[at_random[_sorting(group[at_random])]]
     return shuffled
+
+
+def _beginnings(lines: Ints, group: Ints, sample: int) -> Ints:
+    """Return where ids begin, without those that may have begun before the sample, if enough others do."""
+    first = np.unique(group, return_index=True)[1]
+    late = first[lines[first] >= SETTLED * sample]
+    return late if len(late) >= MIN_IDS else first
 
 
 def _agreement(firsts: Ints, keys: Ints) -> float:
@@ -279,12 +338,11 @@ def _share_of_equal_pairs(keys: Ints) -> float:
     return float((counts * (counts - 1)).sum() / max(1, len(keys) * (len(keys) - 1)))
 
 
-def _mean_life(lines: Ints, group: Ints, ids: int) -> float:
-    """Count the lines from the first to the last line of an id, on average over lines."""
-    first = np.full(ids, np.iinfo(np.int64).max)
-    last = np.zeros(ids, np.int64)
-    np.minimum.at(first, group, lines)
-    np.maximum.at(last, group, lines)
+def _mean_life(lines: Ints, group: Ints) -> float:
+    """Count the lines from the first to the last line of an id, on average over lines, which ascend."""
+    first, last = np.zeros((2, group.max() + 1), np.int64)
+    first[group[::-1]] = lines[::-1]  # of an id set several times the last counts
+    last[group] = lines
     return float(np.mean((last - first + 1)[group]))
 
 
@@ -299,17 +357,25 @@ def bits_per_key(keys: Ints, group: Ints) -> float:
     """
     count = int(keys.max()) + 1
     previous = np.zeros(len(keys), np.int64)  # 0: the start of a group
-    by_group = np.argsort(group, kind="stable")
+    by_group = _sorting(group)
     same = group[by_group][1:] == group[by_group][:-1]
     previous[by_group[1:]] = np.where(same, keys[by_group[:-1]] + 1, 0)
-    unigram = (_seen_before(keys) + 1.0 / count) / (np.arange(len(keys)) + 1.0)
-    bigram = (_seen_before(previous * count + keys) + unigram) / (_seen_before(previous) + 1.0)
+    by_key = _sorting(keys)
+    # Sorted by key and then by what went before: what `_sorting` of the pairs would give, by counting.
+    by_pair = by_key[_sorting(previous[by_key])]
+    unigram = (_seen_before(by_key, keys) + 1.0 / count) / (np.arange(len(keys)) + 1.0)
+    pairs = _seen_before(by_pair, previous * count + keys)
+    bigram = (pairs + unigram) / (_seen_before(_sorting(previous), previous) + 1.0)
     return float(-np.log2(bigram).mean())
 
 
-def _seen_before(values: Ints) -> Ints:
-    """Count, for each value, how often it stood before."""
-    order = np.argsort(values, kind="stable")
+def _sorting(numbers: Ints) -> Ints:
+    """Return what sorts numbers from 0, equal ones in order; numpy sorts 16 bits by counting, ten times as fast."""
+    return np.argsort(numbers.astype(np.uint16) if numbers.max() < 1 << 16 else numbers, kind="stable")
+
+
+def _seen_before(order: Ints, values: Ints) -> Ints:
+    """Count, for each value, how often it stood before; `order` sorts the values, equal ones in order."""
     ordered = values[order]
     starts = np.concatenate(([True], ordered[1:] != ordered[:-1]))
     place = np.arange(len(values))

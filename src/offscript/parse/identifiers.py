@@ -8,18 +8,21 @@ to a number names what the number counts, and a word before a number does so too
 from __future__ import annotations
 
 import re
-import string
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.parse.atoms import AFTER_DIGIT, DIGIT, START, cut
 from offscript.parse.session_key import SessionKey
 
-MAX_TEXT = 2_000
-"""Characters of a message looked at: an id that stands later than this is not what the line is about."""
+Ints = NDArray[np.int64]
 
-MAX_ATOMS = 64
-"""Identifiers of one message looked at, so that one long list of numbers cannot fill the memory."""
+AT_ONCE = 1_000
+"""Messages cut up together: enough that numpy's steps cost nothing, and arrays of 16 MB where messages are long."""
 
 MAX_FAMILIES = 5_000
 """Families held at once: print statements number in the hundreds, a text without any would grow without end."""
@@ -30,26 +33,17 @@ JOIN_SHARE = 0.8
 JOIN_LENGTH = 4
 """Ids shorter than this coincide by chance (ports, counts, small numbers), so their families are not joined."""
 
-MAX_SIGNS, MAX_WORD = 3, 30
-"""Signs and letters of a context: `instance: "` has three signs, and longer words are not written by people."""
-
 MIN_CONTEXT = 0.005
 """Share of lines a context must have to be joined: rarer ones are values (a host's name) taken for words."""
 
 MAX_CONTEXTS = 12
 """Contexts of one pattern, the commonest first: keeps the pattern short enough to read."""
 
-# Letters and digits joined by . _ - only: the pieces and joints share no character, so the time is linear.
-_ATOM = re.compile(r"[0-9A-Za-z]+(?:[._-]+[0-9A-Za-z]+)*")
 _PIECES = re.compile(r"[0-9A-Za-z]+|[._-]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]{4,}|[0-9A-F]{4,}")
 _MAYBE_HEX = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _WORD_NUMBER = re.compile(r"([A-Za-z]+)[0-9]+")
-_LETTERS = frozenset(string.ascii_letters + "_")
-_ALNUM = _LETTERS | frozenset(string.digits)
-_DIGIT = "\0"  # stands in a context for "some digit": the column before is itself a value
-_START = "\1"  # stands in a context for the start of the message
 
 _PATTERNS = {
     "<uuid>": "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
@@ -62,16 +56,54 @@ _AFTER = r"(?:[^0-9A-Za-z._-]|[._-]+(?:[^0-9A-Za-z]|$)|$)"
 """What follows a bare id: without it `from ([0-9]+)` would find the first number of an address."""
 
 
+def no_ints() -> Ints:
+    """Return no numbers at all."""
+    return np.zeros(0, np.int64)
+
+
+@dataclass(slots=True)
+class Found:
+    """Ids in the lines of a sample: in line `lines[i]`, ascending, stands id `ids[i]`, which reads `texts[ids[i]]`."""
+
+    lines: Ints = field(default_factory=no_ints)
+    ids: Ints = field(default_factory=no_ints)
+    texts: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, column: Iterable[str | None]) -> Found:
+        """Take the id of each line, None where there is none.
+
+        >>> Found.of(["7", None, "8", "7"]).ids.tolist()
+        [0, 1, 0]
+        """
+        numbers: dict[str | None, int] = {}
+        given = np.array([-1 if one is None else numbers.setdefault(one, len(numbers)) for one in column], np.int64)
+        lines = np.flatnonzero(given >= 0)
+        return cls(lines, given[lines], [str(text) for text in numbers])
+
+    def names(self) -> set[str]:
+        """Return the ids, each once."""
+        return {self.texts[number] for number in np.unique(self.ids).tolist()}
+
+
+def joined(several: Sequence[Found]) -> Found:
+    """Join ids of one sample; in a line with several the first of `several` that has one counts.
+
+    >>> one, other = Found(np.array([0]), np.array([0]), "ab"), Found(np.array([0, 1]), np.array([1, 0]), "ab")
+    >>> joined([one, other]).ids.tolist()
+    [0, 0]
+    """
+    lines, first = np.unique(np.concatenate([found.lines for found in several]), return_index=True)
+    return Found(lines, np.concatenate([found.ids for found in several])[first], several[0].texts)
+
+
 @dataclass(slots=True)
 class Family:
-    """The identifiers of one shape beside one or several words: where they stood in the sample.
-
-    `found` maps the line's position in the sample to the first id of the family in that line.
-    """
+    """The identifiers of one shape beside one or several words, and where they stood: the first of each line counts."""
 
     shape: str
     contexts: tuple[str, ...]
-    found: dict[int, str] = field(default_factory=dict)
+    found: Found = field(default_factory=Found)
 
     def key(self) -> SessionKey:
         """Write the session key that finds this family's ids in a message.
@@ -85,13 +117,13 @@ class Family:
             return SessionKey("message", rf"\b{signed}", name=self.shape)
         before = "|".join(_context_pattern(context) for context in self.contexts)
         before = before if len(self.contexts) == 1 else f"(?:{before})"
-        name = self.contexts[0].replace(_DIGIT, "").replace(_START, "").lstrip(" ])}>,;:.")
+        name = self.contexts[0].replace(DIGIT, "").replace(START, "").lstrip(" ])}>,;:.")
         name += self.shape.replace("<n>.<n>.<n>.<n>", "<ip>")
         return SessionKey("message", f"{before}({body}){_AFTER}", name=name)
 
 
 def _context_pattern(context: str) -> str:
-    pattern = re.escape(context).replace(re.escape(_DIGIT), "[0-9]").replace(re.escape(_START), "^")
+    pattern = re.escape(context).replace(re.escape(DIGIT), "[0-9]").replace(re.escape(START), "^")
     return rf"\b{pattern}" if context[:1].isalpha() or context[:1] == "_" else pattern
 
 
@@ -128,52 +160,53 @@ def _names_itself(shape: str) -> bool:
     return shape[:2].isalpha()
 
 
-def _context_of(message: str, start: int) -> str:
-    """Cut out the word left of an identifier and up to three signs between; "" where a longer gap or text is there."""
-    signs = start
-    while signs and start - signs < MAX_SIGNS and message[signs - 1] not in _ALNUM:
-        signs -= 1
-    word = signs
-    while word and signs - word < MAX_WORD and message[word - 1] in _LETTERS:
-        word -= 1
-    if word < signs:
-        return message[word:start]
-    if not signs:
-        return _START + message[:start]
-    return _DIGIT + message[signs:start] if message[signs - 1] in _ALNUM else message[signs:start]
-
-
 def find_families(messages: Sequence[str]) -> list[Family]:
     """Collect the families of identifiers in some messages, in order of first sight (ours).
 
     >>> [family.key().name for family in find_families(["open req-1 pid=77", "close req-1 pid=78"])]
     ['req-<n>', 'pid=<n>']
     """
-    families: dict[tuple[str, str], Family] = {}
-    for position, message in enumerate(messages):
-        for count, atom in enumerate(_ATOM.finditer(message, 0, MAX_TEXT)):
-            if count == MAX_ATOMS:
-                break
-            text = atom.group()
-            if text.isalpha() or len(text) > MAX_ATOMS * 2:
-                continue
-            _note(families, position, message, atom.start(), text)
-    return _joined_by_hex(families.values())
+    numbers: dict[str, int] = {}
+    kinds: dict[tuple[str, str], int] = {}
+    parts = [_sightings(messages, begin, numbers, kinds) for begin in range(0, len(messages), AT_ONCE)]
+    if not parts:
+        return []
+    lines, ids, families = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(
+        np.minimum(families, MAX_FAMILIES).astype(np.uint16), kind="stable"
+    )  # numpy sorts 16 bits by counting
+    lines, ids, families = lines[order], ids[order], families[order]
+    is_first = np.ones(len(lines), bool)
+    is_first[1:] = (lines[1:] != lines[:-1]) | (families[1:] != families[:-1])
+    lines, ids, families = lines[is_first], ids[is_first], families[is_first]
+    texts = list(numbers)
+    found = []
+    bounds = np.searchsorted(families, np.arange(len(kinds) + 1)).tolist()
+    for (shape, context), begin, end in islice(zip(kinds, bounds, bounds[1:], strict=False), MAX_FAMILIES):
+        contexts = (context,) if context else ()
+        found.append(Family(shape, contexts, Found(lines[begin:end], ids[begin:end], texts)))
+    return _joined_by_hex(found)
 
 
-def _note(families: dict[tuple[str, str], Family], position: int, message: str, start: int, text: str) -> None:
-    shape = shape_of(text)
-    if "<" not in shape:
-        return
-    context = "" if _names_itself(shape) else _context_of(message, start)
-    if shape == "<n>" and context[:1] == _DIGIT:
-        return  # a number beside a number (a date, a port, a version): nothing says what it counts
-    family = families.get((shape, context))
-    if family is None:
-        if len(families) == MAX_FAMILIES:
-            return
-        family = families[shape, context] = Family(shape, (context,) if context else ())
-    family.found.setdefault(position, text)
+def _sightings(
+    messages: Sequence[str], begin: int, numbers: dict[str, int], kinds: dict[tuple[str, str], int]
+) -> tuple[Ints, Ints, Ints]:
+    """Note the line, id and family of each identifier of some messages; `numbers` and `kinds` grow."""
+    atoms = cut(messages[begin : begin + AT_ONCE])
+    ids = np.array([numbers.setdefault(text, len(numbers)) for text in atoms.texts()], np.int64)
+    distinct, place = np.unique(ids, return_inverse=True)
+    every = list(numbers)
+    named = [shape_of(every[number]) for number in distinct.tolist()]
+    has_value = np.array(["<" in shape for shape in named], bool)[place]
+    # A number beside a number (a date, a port, a version): nothing says what it counts.
+    is_bare = np.array([shape == "<n>" for shape in named], bool)[place]
+    kept = np.flatnonzero(has_value & ~(is_bare & (atoms.marks == AFTER_DIGIT)))
+    needs_context = ~np.array([_names_itself(shape) for shape in named], bool)[place[kept]]
+    contexts = np.full(len(kept), "", object)
+    contexts[needs_context] = atoms.contexts(kept[needs_context])
+    shapes = [named[number] for number in place[kept].tolist()]
+    families = [kinds.setdefault(kind, len(kinds)) for kind in zip(shapes, contexts.tolist(), strict=True)]
+    return begin + atoms.lines[kept], ids[kept], np.array(families, np.int64)
 
 
 def _joined_by_hex(families: Iterable[Family]) -> list[Family]:
@@ -181,16 +214,10 @@ def _joined_by_hex(families: Iterable[Family]) -> list[Family]:
     groups: dict[tuple[str, tuple[str, ...]], list[Family]] = {}
     for family in families:
         groups.setdefault((family.shape.replace("<n>", "<hex>"), family.contexts), []).append(family)
-    joined = []
-    for (shape, contexts), group in groups.items():
-        if len(group) == 1:
-            joined.append(group[0])
-            continue
-        found: dict[int, str] = {}
-        for family in group:
-            found = family.found | found
-        joined.append(Family(shape, contexts, dict(sorted(found.items()))))
-    return joined
+    return [
+        group[0] if len(group) == 1 else Family(shape, contexts, joined([family.found for family in group]))
+        for (shape, contexts), group in groups.items()
+    ]
 
 
 def join_contexts(family: Family, families: Sequence[Family], lines: int) -> Family | None:
@@ -201,23 +228,19 @@ def join_contexts(family: Family, families: Sequence[Family], lines: int) -> Fam
     >>> join_contexts(families[0], families, lines=5).contexts
     ('id=', 'closing ')
     """
-    ids = set(family.found.values())
-    if not family.contexts or min(map(len, ids)) < JOIN_LENGTH:
+    if not family.contexts or min(map(len, family.found.names())) < JOIN_LENGTH:
         return None
     others = [
         other
         for other in families
         if other.shape == family.shape
         and other.contexts != family.contexts
-        and len(other.found) >= MIN_CONTEXT * lines
-        and other.found.keys() - family.found.keys()
-        and sum(value in ids for value in other.found.values()) >= JOIN_SHARE * len(other.found)
+        and len(other.found.lines) >= MIN_CONTEXT * lines
+        and not np.isin(other.found.lines, family.found.lines).all()
+        and np.isin(other.found.ids, family.found.ids).sum() >= JOIN_SHARE * len(other.found.ids)
     ]
     if not others:
         return None
-    others = sorted(others, key=lambda other: -len(other.found))[: MAX_CONTEXTS - 1]
-    found = dict(family.found)
-    for other in others:
-        found = other.found | found
+    others = sorted(others, key=lambda other: -len(other.found.lines))[: MAX_CONTEXTS - 1]
     contexts = family.contexts + tuple(context for other in others for context in other.contexts)
-    return Family(family.shape, contexts, dict(sorted(found.items())))
+    return Family(family.shape, contexts, joined([family.found, *(other.found for other in others)]))
