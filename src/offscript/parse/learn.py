@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from offscript.config import Config
-from offscript.entries import Entry, Fields, Line
+from offscript.entries import Entry, Line
 from offscript.errors import InputError
 from offscript.parse.discover import Discovery, discover_session_key
 from offscript.parse.header import Header, detect_header
@@ -238,9 +238,5 @@ def _session_key(sample: list[Line], header: Header, config: Config) -> Discover
         key = SessionKey.none() if config.session == "none" else SessionKey.from_pattern(config.session)
         return Discovery(key, ())
     records, spell = Records(header), Spell(tau=config.tau, max_templates=config.max_templates)
-    seen: list[tuple[Fields, int]] = []
-    for line in sample:
-        fields = records.fields(line)
-        if fields is not None:
-            seen.append((fields, spell.learn(fields.message)))
-    return discover_session_key(seen)
+    split = (fields for line in sample if (fields := records.fields(line)) is not None)
+    return discover_session_key((fields, spell.learn(fields.message)) for fields in split)
