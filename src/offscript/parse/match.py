@@ -5,19 +5,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from offscript.entries import WILDCARD, Match, Template
 from offscript.errors import ModelError
 from offscript.parse.frames import framed, is_frame, unframed
 from offscript.parse.lcs import WordIndex, glob_runs, least_common
+from offscript.parse.pieces import is_warm
 from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, own_runs, render, texts_of, words_of
+
+if TYPE_CHECKING:
+    from offscript.parse.single import Recall
 
 NEAREST_SHARE: Final = 0.25
 """Share of an unknown message's words that the template named as its nearest must have: with less the name misleads."""
 
 MAX_REMEMBERED: Final = 20_000
 """Skeletons whose answer is remembered, about 1 kB each; forgetting costs time only."""
+
+SHORT_RUN: Final = 2_000
+"""Messages that are matched without compiled code even where it lies ready: loading it takes a second."""
 
 MAX_TABLE: Final = 1_000_000
 """Templates or skeletons a stored table may hold: a hundred times the default cap, and still loaded in seconds."""
@@ -45,14 +53,22 @@ class FrozenTemplate:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """What all messages of one skeleton have in common.
+
+    `runs` are the tokens of each value, `plain` says that they are the skeleton's own values; `text` is the template
+    without frames, `frames` are () when all are `<*>`, and `marks` the others, the last first: place, frame and stem.
+    """
+
     key: int
     template: str
     runs: Runs
-    plain: bool  # the runs are the skeleton's own values
+    plain: bool
     known: bool
     nearest: int | None
-    frames: tuple[str, ...] = ()  # () when all are `<*>`
+    text: str
+    frames: tuple[str, ...] = ()
+    marks: tuple[tuple[int, str, str], ...] = ()
 
 
 class Templates:
@@ -85,30 +101,24 @@ class Templates:
         self._members = dict(members)
         self._tau = tau
         self._tokeniser = Tokeniser()
-        self._answers: dict[tuple[Tokens, tuple[bool, ...]], _Answer] = {}
+        self._answers: dict[tuple[Tokens, tuple[bool, ...]], Answer] = {}
         self._exact = {row.tokens: row.key for row in sorted(self._table.values(), key=lambda row: -row.key)}
         self._index = WordIndex()
         self._anchored: dict[str, list[int]] = {}
+        self._matched = 0
+        self._recall: Recall | None = None
         self._build()
 
     def match(self, message: str, ids: tuple[str, ...] = ()) -> Match:
         """Give a message its key, and what stood at each `<*>`; unknown messages have a negative key."""
-        surface, pieces = self._tokeniser.read(message, ids)
-        skeleton = surface.tokens, surface.spaces
-        answer = self._answers.get(skeleton)
-        if answer is None:
-            if len(self._answers) >= MAX_REMEMBERED:
-                self._answers.clear()
-            answer = self._answers[skeleton] = self._find(*skeleton)
-        if answer.plain:
-            values = tuple([value for value, _ in pieces if value])
-        else:
-            values = texts_of(surface, pieces, answer.runs)
-        if answer.frames:
-            frames, values = unframed(values, answer.frames)
-            if frames != answer.frames:
-                return Match(answer.key, values, framed(self._table[answer.key].text, frames), answer.known)
-        return Match(answer.key, values, answer.template, answer.known, answer.nearest)
+        if self._recall is not None:
+            return self._recall.match(message, ids)
+        self._matched += 1
+        if self._matched == SHORT_RUN and _is_ready():
+            from offscript.parse.single import Recall  # noqa: PLC0415 (loads the compiler)
+
+            self._recall = Recall(self._ask)
+        return self._ask(message, ids)[1]
 
     def template(self, key: int) -> Template:
         """Return the template of a key; KeyError when there is none."""
@@ -159,6 +169,20 @@ class Templates:
             members[_tokens(pair[1])] = pair[0]
         return cls(table, members, float(tau))
 
+    def _ask(self, message: str, ids: tuple[str, ...]) -> tuple[Answer, Match]:
+        surface, pieces = self._tokeniser.read(message, ids)
+        skeleton = surface.tokens, surface.spaces
+        answer = self._answers.get(skeleton)
+        if answer is None:
+            if len(self._answers) >= MAX_REMEMBERED:
+                self._answers.clear()
+            answer = self._answers[skeleton] = self._find(*skeleton)
+        if answer.plain:
+            values = tuple([value for value, _ in pieces if value])
+        else:
+            values = texts_of(surface, pieces, answer.runs)
+        return answer, match_of(answer, values)
+
     def _build(self) -> None:
         held: dict[str, int] = {}
         for row in self._table.values():
@@ -171,7 +195,7 @@ class Templates:
                 # any message that fits holds all the template's words: its rarest is enough to find it by
                 self._anchored.setdefault(min(words, key=lambda word: (held[word], word)), []).append(row.key)
 
-    def _find(self, tokens: Tokens, spaces: tuple[bool, ...]) -> _Answer:
+    def _find(self, tokens: Tokens, spaces: tuple[bool, ...]) -> Answer:
         key = self._members.get(tokens) or self._exact.get(tokens) or self._fitting(tokens)
         if key is not None:
             row = self._table[key]
@@ -182,7 +206,9 @@ class Templates:
                 runs = [(0, len(tokens))]
             answer = _answer(key, row.text, tokens, tuple(runs))
             if any(frame != WILDCARD for frame in row.frames) and len(runs) == len(row.frames):
-                answer = replace(answer, template=framed(row.text, row.frames), frames=row.frames)
+                answer = replace(
+                    answer, template=framed(row.text, row.frames), frames=row.frames, marks=_marks(row.frames)
+                )
             return answer
         nearest = self._index.best(words_of(tokens), NEAREST_SHARE)
         return _answer(_hash(tokens), render(tokens, spaces), tokens, own_runs(tokens), nearest and nearest[0])
@@ -203,10 +229,62 @@ class Templates:
         return None if best is None else best[2]
 
 
-def _answer(key: int, text: str, tokens: Tokens, runs: Runs, nearest: int | None = None) -> _Answer:
+def _answer(key: int, text: str, tokens: Tokens, runs: Runs, nearest: int | None = None) -> Answer:
     # the last value of a message that was cut is more than one piece
     plain = len(tokens) <= MAX_TOKENS and runs == own_runs(tokens)
-    return _Answer(key, text, runs, plain, key > 0, nearest)
+    return Answer(key, text, runs, plain, key > 0, nearest, text)
+
+
+def _marks(frames: tuple[str, ...]) -> tuple[tuple[int, str, str], ...]:
+    placed = [(place, frame) for place, frame in enumerate(frames) if frame != WILDCARD]
+    return tuple(
+        (place, frame, frame.removesuffix(WILDCARD) if frame.endswith(WILDCARD) else "")
+        for place, frame in placed[::-1]
+    )
+
+
+@cache
+def _is_ready() -> bool:
+    return is_warm()
+
+
+_put_key, _put_values, _put_template, _put_known, _put_nearest = (
+    vars(Match)[name].__set__ for name in ("key", "values", "template", "known", "nearest")
+)
+
+
+def match_of(answer: Answer, values: tuple[str, ...]) -> Match:
+    """Return the match of a message by the answer of its skeleton, and the texts of the answer's runs."""
+    template = answer.template
+    if answer.marks:
+        left = _left(answer.marks, values)
+        if left is None:
+            frames, values = unframed(values, answer.frames)
+            template = framed(answer.text, frames)
+        else:
+            values = left
+    # The constructor of a frozen class writes each field through two more calls: it costs three times as much.
+    match = object.__new__(Match)
+    _put_key(match, answer.key)
+    _put_values(match, values)
+    _put_template(match, template)
+    _put_known(match, answer.known)
+    _put_nearest(match, answer.nearest)
+    return match
+
+
+def _left(marks: tuple[tuple[int, str, str], ...], values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """What is left of the values of a line that keeps all frames, as `unframed` leaves it; None if it departs."""
+    left = list(values)
+    for place, frame, stem in marks:
+        value = values[place]
+        if value == frame:
+            del left[place]
+        elif stem and len(value) > len(stem) and value.startswith(stem):
+            left[place] = value[len(stem) :]
+        else:
+            return None
+    return tuple(left)
 
 
 def wildcard_kinds(
