@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from offscript import Config, Detector, InputError, Line, Model, Reason, StateError, detect, fit
-from offscript.detector import checked
+from offscript.detection import checked
 from offscript.testing import lines_of, service_log
 
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from offscript.config import Config
-    from offscript.detector import Detector, detect
+    from offscript.detection import detect
+    from offscript.detector import Detector
     from offscript.entries import Entry, Expected, Line, Match, Reason, Template, Verdict
     from offscript.errors import InputError, ModelError, OffscriptError, StateError, UsageError
     from offscript.fitting import fit
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _ROOMS = {
     "config": ("Config",),
-    "detector": ("Detector", "detect"),
+    "detection": ("detect",),
+    "detector": ("Detector",),
     "entries": ("Entry", "Expected", "Line", "Match", "Reason", "Template", "Verdict"),
     "errors": ("InputError", "ModelError", "OffscriptError", "StateError", "UsageError"),
     "fitting": ("fit",),

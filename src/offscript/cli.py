@@ -18,7 +18,8 @@ from offscript import __version__
 from offscript.announce import announce, announce_live, journalled, summarise
 from offscript.config import Config
 from offscript.console import Output, chosen, emit, print_rows, progress_bar, quiet_broken_pipe, say, settings
-from offscript.detector import Detector, checked, detect
+from offscript.detection import checked, detect
+from offscript.detector import Detector
 from offscript.entries import Entry, Line
 from offscript.errors import InputError, OffscriptError, UsageError
 from offscript.journal import Journal

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby, islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +19,6 @@ from offscript.entries import END, START, UNKNOWN, Entry, Expected, Line, Reason
 from offscript.errors import StateError
 from offscript.model import Model
 from offscript.models.keys import reason_of
-from offscript.parse.header import Header, check_header
-from offscript.parse.pieces import PIECE_LINES, InPieces, pieces_of, sample_of, source_of
 from offscript.parse.records import Matching, Reader
 from offscript.parse.sessions import Closed, OpenSessions, Session
 from offscript.wording import TEXT_KEPT, detail, named, verdict_id
@@ -369,55 +367,3 @@ class Detector:
             return [() for _ in cases]
         found = iter(self.model.keys.expected_many(np.array(within, dtype=np.int32), EXPECTED_SHOWN))
         return [() if case.session is None else named(self.model, next(found)) for case in cases]
-
-
-def detect(
-    model: Model,
-    lines: Iterable[Line],
-    *,
-    complete: bool = False,
-    progress: Callable[[int], None] | None = None,
-    detector: Detector | None = None,
-) -> Iterator[Verdict]:
-    """Judge whole files: yield the verdicts of `lines`, then those of the sessions that close at the end (ours).
-
-    The stored header must match 90% of the first lines of each source, else InputError. `progress` gets the number of
-    lines read.
-    """
-    detector = detector if detector is not None else Detector(model)
-    blocks: Iterator[Scanned | list[Line]]
-    if isinstance(lines, InPieces) and detector.takes_blocks:
-        blocks = detector.scanned(checked_pieces(model.header, pieces_of(lines)))
-    else:
-        stream = checked(model.header, lines)
-        blocks = iter(lambda: list(islice(stream, PIECE_LINES)), [])
-    for block in blocks:
-        yield from detector.push_block(block) if isinstance(block, list) else detector.push_scanned(block)
-        if progress is not None:
-            progress(len(block) if isinstance(block, list) else len(block.raw))
-    yield from detector.close(complete=complete)
-
-
-def checked_pieces(header: Header, pieces: Iterator[RawLines | list[Line]]) -> Iterator[RawLines | list[Line]]:
-    """Yield pieces unchanged, but refuse a source that the stored header does not fit, as `checked` does (ours)."""
-    for _, run in groupby(pieces, key=source_of):
-        ahead, first = sample_of(run, HEADER_SAMPLE)
-        if first:
-            check_header(header, first, first[0].source)
-        yield from chain(ahead, run)  # noqa: B031  (what the look ahead took comes first, then the rest)
-
-
-def checked(header: Header, lines: Iterable[Line]) -> Iterator[Line]:
-    """Yield the lines unchanged, but refuse a source that the stored header does not fit (ours).
-
-    Each source is looked at when its first line comes, up to `HEADER_SAMPLE` lines ahead; InputError names its first
-    line that does not fit.
-    """
-    known: set[str] = set()
-    for source, run in groupby(lines, key=lambda line: line.source):
-        ahead = 0 if source in known else HEADER_SAMPLE
-        known.add(source)
-        first = list(islice(run, ahead))
-        if first:
-            check_header(header, first, source)
-        yield from chain(first, run)  # noqa: B031  (what the look ahead took comes first, then the rest)

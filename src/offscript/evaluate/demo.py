@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from offscript.config import Config
-from offscript.detector import Detector, detect
+from offscript.detection import detect
+from offscript.detector import Detector
 from offscript.entries import Line, Reason, Verdict
 from offscript.errors import InputError
 from offscript.fitting import fit

@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from offscript.detector import Detector, detect
+from offscript.detection import detect
+from offscript.detector import Detector
 from offscript.entries import Entry, Line
 from offscript.errors import InputError
 from offscript.evaluate.labels import Labels

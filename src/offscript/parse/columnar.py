@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from offscript.parse.byte_kinds import DIGIT, DOT, KINDS, WORD
 from offscript.parse.byte_table import ByteTable, address_of, code_of
 from offscript.parse.compiled import compiled, inlined
+from offscript.parse.folds import SHAPE_ROOM, is_space
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
-from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, ODD, SHAPE_ROOM, is_space, plan_of, read_time
+from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, ODD, plan_of, read_time
 from offscript.parse.tokens import MAX_TOKENS
 
 NEW_SHAPE, NEW_SKELETON, BY_ITSELF, FOUND = range(4)

@@ -28,7 +28,8 @@ from offscript.parse.tokens import MAX_TOKENS
 
 if TYPE_CHECKING:
     from offscript.parse.raw_lines import RawLines
-    from offscript.parse.scan import Common, Scanned
+    from offscript.parse.scan import Scanned
+    from offscript.parse.values_seen import Common
 
 Progress = Callable[[str, float, float], None]
 """Called with the stage's name, how much is done and how much there is (0 when that is not known)."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ from offscript.parse.session_key import SessionKey
 from offscript.parse.shapes import HeaderShapes
 from offscript.parse.stamps import settle_times
 from offscript.parse.times import stamp
+from offscript.parse.values_seen import Common, ValuesSeen, nothing_seen, with_number
 
 MAX_SKELETONS: Final = 100_000
 """Skeletons held, about 100 bytes each: twice what `Spell` keeps by default; lines of others are matched one by one."""
@@ -57,19 +58,6 @@ AHEAD: Final = 2
 """Blocks read ahead for each core: one at work, one waiting."""
 
 _REPEATS: Final = {None: 0, "year": 1, "day": 2}
-
-
-T = TypeVar("T", np.int64, np.uint8)
-
-
-class Common(NamedTuple):
-    """What the values of one place of a skeleton have in common: how they begin, and their text where all are equal.
-
-    Beyond `columnar.FRAME` bytes nothing is compared: longer values have no whole text in common.
-    """
-
-    start: str
-    whole: str
 
 
 class Skeletons(Protocol):
@@ -148,10 +136,7 @@ class Scanner:
         self._program = program
         self._codes = ByteCodes()
         self._numbers = np.zeros(64, np.int64)
-        slots, begins, lengths = np.zeros((3, 64), np.int64)
-        self._first = FirstValues(slots, begins, lengths, np.zeros(1 << 10, np.uint8))
-        self._slots = 0
-        self._seen = _nothing_seen(self._first)
+        self._seen = ValuesSeen()
         self._ids = Interner()
         self.names: list[str] = []
 
@@ -188,25 +173,18 @@ class Scanner:
 
     def close(self) -> None:
         """Tell the skeletons how many lines they had, and what the values of these have in common."""
-        for code in np.flatnonzero(self._seen.lines[: len(self._codes)]):
-            begin, end = self._first.slots[code], self._first.slots[code + 1]
-            values = [self._common(slot) for slot in range(begin, end)]
-            self._skeletons.add(int(self._numbers[code]), int(self._seen.lines[code]), values)
-        self._seen = _nothing_seen(self._first)
-
-    def _common(self, slot: int) -> Common:
-        begin, length = int(self._first.begins[slot]), int(self._first.lengths[slot])
-        first = self._first.blob[begin : begin + length].tobytes()
-        start = first[: int(self._seen.shared[slot])].decode("utf-8", "ignore")
-        return Common(start, first.decode("utf-8") if self._seen.equal[slot] and length <= FRAME else "")
+        for code in np.flatnonzero(self._seen.total.lines[: len(self._codes)]).tolist():
+            lines = int(self._seen.total.lines[code])
+            self._skeletons.add(int(self._numbers[code]), lines, self._seen.common(code))
+        self._seen.total.lines[:] = 0
 
     # -- the compiled pass -----------------------------------------------------------------------------------------
 
     def _begin(self, raw: RawLines) -> _Begun:
         """Read a block with what is known now; touches nothing of the scanner, so that blocks are read side by side."""
         # what is known only grows, and values are kept before the skeleton that has them: this order is safe
-        shapes, skeletons, slots, first = len(self._shapes), len(self._codes), self._slots, self._first
-        begun = _Begun(raw, lines_of(len(raw)), first, _nothing_seen(first), slots, shapes, skeletons)
+        shapes, skeletons, slots, first = len(self._shapes), len(self._codes), self._seen.slots, self._seen.first
+        begun = _Begun(raw, lines_of(len(raw)), first, nothing_seen(first), slots, shapes, skeletons)
         self._pass(begun, np.arange(len(raw)))
         return begun
 
@@ -251,7 +229,7 @@ class Scanner:
             done = int(place) + 1
             numbers[place], sessions[place], stamps[place], times[place] = read or (_CONTINUES, -1, 0.0, 0.0)
         self._settle(raw.source, lines, done, len(raw), stamps, times)
-        self._gather(begun)
+        self._seen.gather(begun.skeletons, begun.slots, begun.seen)
         places = np.arange(len(raw))
         if (numbers == _CONTINUES).any():
             places = np.flatnonzero(numbers != _CONTINUES)
@@ -268,7 +246,7 @@ class Scanner:
             again = np.flatnonzero((lines.state == NEW_SHAPE) | (lines.state == NEW_SKELETON))
             if len(again):
                 now = begun._replace(shapes=len(self._shapes), skeletons=len(self._codes))
-                self._pass(now._replace(first=self._first, seen=self._seen), again)
+                self._pass(now._replace(first=self._seen.first, seen=self._seen.total), again)
         lines.state[lines.state == NEW_SHAPE] = BY_ITSELF
 
     def _learn(self, raw: RawLines, lines: Lines, place: int, sessions: Numbers) -> int:
@@ -284,29 +262,10 @@ class Scanner:
             )
             if self._codes.find(room.canon, size) < 0:
                 spans = zip(room.value_begins[:count], room.value_ends[:count], strict=True)
-                self._keep(room.canon[:size].tobytes(), number, [message[a : min(b, a + FRAME + 1)] for a, b in spans])
+                self._seen.keep(len(self._codes), [message[a : min(b, a + FRAME + 1)] for a, b in spans])
+                self._numbers = with_number(self._numbers, len(self._codes), number)
+                self._codes.add(room.canon[:size].tobytes())
         return number
-
-    def _keep(self, canon: bytes, number: int, firsts: list[bytes]) -> None:
-        lengths = list(map(len, firsts))
-        first, slot = self._first, self._slots
-        begin = int(first.begins[slot - 1] + first.lengths[slot - 1]) if slot else 0
-        begins = [begin + sum(lengths[:place]) for place in range(len(lengths))]
-        self._first = FirstValues(
-            _with(first.slots, len(self._codes), [slot, slot + len(firsts)]),
-            _with(first.begins, slot, begins),
-            _with(first.lengths, slot, lengths),
-            _with(first.blob, begin, list(b"".join(firsts))),
-        )
-        self._slots += len(firsts)
-        fresh = _nothing_seen(self._first)
-        self._seen = SeenValues(
-            _with(self._seen.lines, len(fresh.lines) - 1, [0]),
-            _with(self._seen.shared, slot, fresh.shared[slot : slot + len(firsts)].tolist()),
-            _with(self._seen.equal, slot, [1] * len(firsts)),
-        )
-        self._numbers = _with(self._numbers, len(self._codes), [number])
-        self._codes.add(canon)
 
     def _read_alone(self, line: Line) -> tuple[int, int, float, float] | None:
         """Read one line as text; None when it continues the record before it."""
@@ -369,12 +328,6 @@ class Scanner:
         fresh = self._ids.names(len(self.names))
         self.names += [name.decode("utf-8", "surrogatepass") for name in fresh]
 
-    def _gather(self, begun: _Begun) -> None:
-        codes, slots, seen = begun.skeletons, begun.slots, begun.seen
-        self._seen.lines[:codes] += seen.lines[:codes]
-        np.minimum(self._seen.shared[:slots], seen.shared[:slots], out=self._seen.shared[:slots])
-        self._seen.equal[:slots] &= seen.equal[:slots]
-
 
 _CONTINUES: Final = np.iinfo(np.int64).min  # the number of a line that continues a record: no key, no skeleton has it
 
@@ -397,17 +350,3 @@ def _small_first(pieces: Iterable[RawLines | list[Line]]) -> Iterator[RawLines |
 def _program(key: SessionKey) -> Program | None:
     """What finds the session ids in messages; any, where none stand there."""
     return program_of(key.pattern, key.group) if key.where in ("message", "line") else program_of("-", 0)
-
-
-def _nothing_seen(first: FirstValues) -> SeenValues:
-    """Nothing seen yet of any value: all that the first ones can share with others."""
-    lengths = np.minimum(first.lengths, FRAME)
-    return SeenValues(np.zeros(len(first.slots), np.int64), lengths, np.ones(len(lengths), np.uint8))
-
-
-def _with(array: NDArray[T], at: int, values: Sequence[int]) -> NDArray[T]:
-    """The array with values at a place, in a larger copy where it is too small."""
-    if at + len(values) > len(array):
-        array = np.concatenate([array, np.zeros(max(len(array), len(values)), array.dtype)])
-    array[at : at + len(values)] = values
-    return array

@@ -28,7 +28,7 @@ _NUMBER: Final = fixed(8)
 _LONGEST: Final = fixed(MAX_CACHED_TEXT)
 _PLACES: Final = fixed(MAX_TOKENS + 1)
 """Places of each kind: one for every token, of which a message that is not cut leaves one free and 0."""
-_NOWHERE: Final = int(_PLACES) - 1
+_NOWHERE: Final = 2 * int(_PLACES) - 1
 _TEXT: Final = _NUMBER * 4 * _PLACES
 _WRITTEN: Final = _TEXT + _LONGEST
 _END: Final = fixed(ord("\n"))
@@ -36,7 +36,7 @@ _NOTHING: Final = fixed(0)
 _FROM, _TO, _BEGINS, _ENDS = int(_TEXT), int(_WRITTEN), 2 * int(_PLACES), 3 * int(_PLACES)
 
 Picks = tuple[tuple[int, int], ...]
-"""For each value the first and the last of the tokens that it is made of."""
+"""For each value where the room says where its first token begins and its last one ends."""
 
 
 _borrowed: Any = imputils.impl_ret_borrowed
@@ -111,8 +111,8 @@ class Room:
     >>> room = Room()
     >>> room.read(b"port 22 is open")
     b'port\x00\x01\x00is\x00open\x00\n22\x00'
-    >>> room.texts(b"port 22 is open", ((1, 1), (1, 2), (3, 2)))
-    ('22', '22 is', '')
+    >>> room.texts(b"port 22 is open", ((2, 3), (2, 5)))
+    ('22', '22 is')
     """
 
     __slots__ = ("_bytes", "_numbers", "_places")
@@ -134,10 +134,10 @@ class Room:
         return self._bytes[_TO : _TO + lex_one(self._places, size)].tobytes()
 
     def texts(self, encoded: bytes, picks: Picks) -> tuple[str, ...]:
-        """Return the texts of tokens of the message that was read last, from a first to a last one each."""
+        """Return texts of the message that was read last; picks are places of numbers that `find_tokens` writes."""
         find_tokens(self._places, len(encoded))
         found = self._numbers
-        return tuple([encoded[found[2 * first] : found[2 * last + 1]].decode() for first, last in picks])
+        return tuple([encoded[found[first] : found[last]].decode() for first, last in picks])
 
 
 class Recall:
@@ -192,7 +192,7 @@ class Recall:
 
 
 def _picks(answer: Answer) -> Picks:
-    return tuple((first, last - 1) if first < last else (_NOWHERE, _NOWHERE) for first, last in answer.runs)
+    return tuple((2 * first, 2 * last - 1) if first < last else (_NOWHERE, _NOWHERE) for first, last in answer.runs)
 
 
 @lru_cache(MAX_IDS)
