@@ -10,9 +10,9 @@ from offscript.parse.lines import LineSplitter
 
 MANY = settings(max_examples=300, deadline=None)
 PIECES = [
-    b"a", b" ", b"\n", b"\n", b"\r\n", b"\0", "é".encode(), b"\xff", "\u3000".encode(), b"pwd=hunter22 ", b"\t", b"\x0b",
-    b"\xef\xbb\xbf", b"-----BEGIN PRIVATE KEY-----\n", b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw\n", b"\x1c", b"one two 12",
-    b"-----END PRIVATE KEY-----\n", b"https://me:secret@host/ ",
+    b"a", b" ", b"\n", b"\n", b"\r\n", b"\0", "é".encode(), b"\xff", "\u3000".encode(), b"pwd=hunter22 ", b"\t",
+    b"\x0b", b"\xef\xbb\xbf", b"-----BEGIN PRIVATE KEY-----\n", b"MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcw\n", b"\x1c",
+    b"one two 12", b"-----END PRIVATE KEY-----\n", b"https://me:secret@host/ ",
 ]  # fmt: skip
 
 
