@@ -171,8 +171,9 @@ class TestMadeLogs:
 
     def test_a_log_that_begins_amid_many_runs(self) -> None:
         """Runs that began before the log do not hide that runs begin alike."""
-        sample = service(900, clients=250)
-        assert discover_session_key(sample[len(sample) // 3 :]).key.where == "message"
+        sample = service(1_000, clients=200)
+        middle = len(sample) // 3
+        assert discover_session_key(sample[middle : middle + 1_200]).key.where == "message"
 
     def test_same_sample_same_answer(self) -> None:
         """Discovery is a function of the sample: the shuffles are seeded."""

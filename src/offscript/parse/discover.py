@@ -30,8 +30,8 @@ from offscript.parse.session_key import SessionKey
 Ints = NDArray[np.int64]
 
 FIRST_LOOK = 8_000
-"""Lines judged first; the rest of the sample only if they show no session. On public logs with sessions any 3,000
-neighbouring lines show the same key; a log that begins amid a hundred runs of some minutes takes 8,000."""
+"""Lines judged first; the rest of the sample only if they show no session. On public logs with sessions 3,000 lines
+from anywhere show the same key; a log that begins amid hundreds of runs of some minutes takes 8,000."""
 
 SHUFFLES = 3
 """Shuffles averaged: their spread is under 0.02 bits on every log tried, far below the differences that decide."""
