@@ -70,7 +70,10 @@ class Records:
     def state(self, source: str) -> SourceState:
         """Return the state of a source, which the caller is about to change."""
         self._touched.add(source)
-        return self.sources.setdefault(source, SourceState())
+        state = self.sources.get(source)
+        if state is None:
+            state = self.sources[source] = SourceState()
+        return state
 
     def passed(self, source: str, records: int, first: float | None, last: float | None) -> None:
         """Take note of records that were read elsewhere: how many, and their first and last time."""
