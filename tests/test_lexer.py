@@ -134,6 +134,7 @@ def test_time_is_linear(trigger: str) -> None:
         text = np.frombuffer(message.encode(), np.uint8)
         canon = np.empty(len(text) + SCRATCH, np.uint8)
         starts, ends = np.empty((2, MAX_TOKENS + 1), np.int64)
+        lex(text, 0, 100, canon, starts, ends)  # compiled, or loaded, outside of what is timed
         begun = time.process_time()
         lex(text, 0, len(text), canon, starts, ends)
         assert time.process_time() - begun < 0.25, "a quarter of a microsecond a byte"
