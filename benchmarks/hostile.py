@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import numpy as np
 
-MEGABYTES: Final = 32  # of each log; half of it is run, too
+MEGABYTES: Final = 16  # of each log; half of it is run, too
 STAMP: Final = "2024-05-01 10:00:00 INFO"
-PATIENCE: Final = 300  # seconds for one log
+PATIENCE: Final = 120  # seconds for one log
 LONG: Final = 100_000  # tokens of a long line
 
 Pieces = Iterator[bytes]

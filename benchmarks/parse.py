@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 
 LINES: Final = 2_000_000
 REPETITIONS: Final = 50
-MESSAGES: Final = 300_000  # the most that those who take single lines get of all logs together: seconds for each
+MESSAGES: Final = 200_000  # the most that those who take single lines get of all logs together: seconds for each
 ROUNDS: Final = 2  # of each log, and the better figures count: a machine that others use has slow minutes
 
 
