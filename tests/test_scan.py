@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,13 @@ from tests.strategies import messages
 
 from offscript import Config, Detector, Model, detect, read
 from offscript.entries import Verdict
+from offscript.errors import InputError
 from offscript.parse import pieces, scan
+from offscript.parse.header import detect_header
 from offscript.parse.learn import Parsed, learn
+from offscript.parse.match import Templates
+from offscript.parse.records import Matching, Records
+from offscript.parse.session_key import SessionKey
 from offscript.sources import files
 from offscript.testing import service_log
 
@@ -98,6 +104,51 @@ def test_a_small_log_does_not_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(pieces, "PAYS_FROM", 150)
     switched = columns(learn(read(str(path)), Config()))
     assert one_by_one == warm == switched
+
+
+CASES = {
+    "indented lines without a header": [f"job {n} went up" for n in range(60)] + ["   indented more", "job 2 went up"],
+    "another protocol version": [f"<34>1 2003-10-11T22:14:{n} host{n} su: message number {n}" for n in range(10, 60)]
+    + ["<34>2 2003-10-11T22:15:15 host1 su: message number 1", "<34>1 2003-10-11T22:15:16 host1 su: message number 2"],
+    "messages that are cut": [f"{stamp} INFO {'a ' * 400}" for stamp in ISO],
+    "words longer than a shape": [f"{stamp} INFO went up" for stamp in ISO] + [f"{ISO[0]} {'a' * 1500} up"] * 2,
+    "a number where a column may be missing": [f"{stamp} went up" for stamp in ISO]
+    + [f"{ISO[0]} {'1' * 25} msg", f"{ISO[0]} {'1' * 15} msg"],
+    "a session id before an equals sign": [f"{stamp} INFO req{n} went up" for n, stamp in enumerate(ISO * 10)]
+    + [f"{ISO[0]} INFO req10 ask req10=5", *[f"{stamp} INFO req7 is up" for stamp in ISO * 20]]
+    + [f"{ISO[0]} INFO req11 ask req10=5", f"{ISO[0]} INFO req11 ask req11=5"],
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("cores", [1, 2])
+def test_lines_that_look_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, cores: int) -> None:
+    """Lines whose bytes look alike to the scan, and are not to the header or the tokeniser, are told apart."""
+    path = tmp_path / "app.log"
+    path.write_text("\n".join(CASES[case]) + "\n")
+    monkeypatch.setattr(scan, "_cores", lambda: cores)
+    config = Config(session="req[0-9]+" if "session" in case else None)
+    one_by_one, in_columns = both_ways(path, config, monkeypatch)
+    assert one_by_one == in_columns
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_damage_comes_after_what_was_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    """The error of a damaged archive comes when all lines before it were given, on one core as on two."""
+    good, bad = tmp_path / "a.log", tmp_path / "b.log.gz"
+    good.write_text("\n".join(service_log(60)) + "\n")
+    bad.write_bytes(gzip.compress(b"2024-05-01 10:00:00.000 INFO [req-1] up\n" * 5000, mtime=0)[:-40])
+    monkeypatch.setattr(scan, "_cores", lambda: cores)
+    lines = list(read(str(good)))
+    header = detect_header([line.text for line in lines])
+    scanner = scan.Scanner(
+        header, SessionKey.none(), [lines[0].text], Matching(Templates([], {})), records := Records(header)
+    )
+    with pytest.raises(InputError):
+        for _ in scanner.scan(read(str(good), str(bad)).raw()):
+            pass
+    assert records.sources[str(good)].lines == len(lines)
+    assert str(bad) in records.sources
 
 
 def verdicts(model: Model, path: Path, *, warm: bool) -> tuple[list[Verdict], dict[str, Any], dict[str, int]]:

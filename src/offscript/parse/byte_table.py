@@ -147,7 +147,9 @@ class ByteCodes:
     def _make_room(self, size: int) -> None:
         table, used = self.table, int(self.table.begins[self._count])
         if used + size > len(table.blob):
-            table = table._replace(blob=np.concatenate([table.blob, np.zeros(len(table.blob) + size, np.uint8)]))
+            # readers of the old table must not find codes whose bytes only the new one has
+            blob = np.concatenate([table.blob, np.zeros(len(table.blob) + size, np.uint8)])
+            table = table._replace(blob=blob, slots=table.slots.copy())
         if self._count == len(table.hashes):
             table = table._replace(
                 hashes=np.concatenate([table.hashes, np.zeros_like(table.hashes)]),

@@ -12,13 +12,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.byte_kinds import DIGIT, DOT, KINDS, WORD
+from offscript.parse.byte_kinds import DIGIT, DOT, EQUALS, KINDS, WORD
 from offscript.parse.byte_table import ByteTable, address_of, code_of
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.folds import SHAPE_ROOM, is_space
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
-from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, ODD, plan_of, read_time
+from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, READ, plan_of, read_time
 from offscript.parse.tokens import MAX_TOKENS
 
 NEW_SHAPE, NEW_SKELETON, BY_ITSELF, FOUND = range(4)
@@ -124,7 +124,7 @@ def read_headers(
             state[line] = NEW_SHAPE
             continue
         state[line] = BY_ITSELF
-        if plans[code, KIND] == ODD:
+        if plans[code, KIND] != READ:
             continue
         fits, seconds, micro = read_time(base + start, plans, code)
         if not fits:
@@ -140,17 +140,33 @@ def read_headers(
             id_begin[line], id_end[line] = start + plans[code, ID_BEGIN], start + plans[code, ID_END]
 
 
+@inlined
+def stands_before_equals(data: Bytes, begin: int, end: int, first: int, last: int) -> bool:
+    """Whether what stands at `begin:end` stands right before an equals sign within `first:last`: then it is a name."""
+    size, found = end - begin, False
+    for place in range(first + size, last):
+        if data[place] == EQUALS and not found:
+            same = True
+            for step in range(1, size + 1):
+                same = same and data[place - step] == data[end - step]
+            found = same
+    return found
+
+
 @compiled
-def check_ids(todo: Numbers, data: Bytes, needs_id: bool, state: Bytes, begins: Numbers, ends: Numbers) -> None:
+def check_ids(todo: Numbers, data: Bytes, needs_id: bool, out: Lines) -> None:
     """Leave lines to be read by themselves whose session id the tokeniser does not take for a value."""
+    state, begins, ends, firsts, lasts = out.state, out.id_begin, out.id_end, out.begin, out.end
     for line in todo:
         if state[line] != FOUND:
             continue
         begin, end = begins[line], ends[line]
         if begin < 0:
             state[line] = BY_ITSELF if needs_id else FOUND
-        elif end - begin > MAX_ID or not is_plain_id(data, begin, end):
-            state[line] = BY_ITSELF
+        else:
+            plain = end - begin <= MAX_ID and is_plain_id(data, begin, end)
+            if not plain or stands_before_equals(data, begin, end, firsts[line], lasts[line]):
+                state[line] = BY_ITSELF
 
 
 @inlined

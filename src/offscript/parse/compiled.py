@@ -49,6 +49,24 @@ def compiled(function: F) -> F:
     compiler: Any = numba.njit
     try:
         made: F = compiler(cache=bool(_settings.CACHE_DIR), nogil=True)(function)
+        _forgive(getattr(made, "_cache", None))
     except RuntimeError:  # there is nothing to key a cache by: the function stands in no file
         made = compiler(nogil=True)(function)
+    return made
+
+
+def _forgive(cache: Any) -> None:
+    """Let a cache that is damaged, full or read-only be as if it were empty: then the process compiles anew."""
+    for name in ("load_overload", "save_overload"):
+        if hasattr(cache, name):
+            setattr(cache, name, _forgiving(getattr(cache, name)))
+
+
+def _forgiving(call: Callable[..., Any]) -> Callable[..., Any]:
+    def made(*arguments: Any) -> Any:
+        try:
+            return call(*arguments)
+        except Exception:  # whatever a pickle or a disk may raise
+            return None
+
     return made

@@ -29,6 +29,9 @@ _SPACE, _BAR, _MINUS, _BRACKET, _PAREN = [fixed(sign) for sign in b" |-[("]
 # How a shape ends: with the line, before the line does, or at the longest that shapes may be; and whether it reaches
 # beyond the header's own words, so that the two shapes of a short line are not one.
 _LINE_END, _MORE, _CUT, _LONG = [fixed(end) for end in range(4)]
+CUT_ENDS: Final = (int(_CUT), int(_CUT + _LONG))
+"""The last byte of shapes of lines that go on beyond the longest shape."""
+
 # Eight bytes are judged at once by sums that never carry from one into the next.
 _LOWS, _TOPS, _ZEROS, _BARS = (np.uint64(0x0101010101010101 * byte) for byte in (0x7F, 0x80, 48, 124))
 _PAST_SPACE, _PAST_NINE = (np.uint64(0x0101010101010101 * (128 - byte)) for byte in (33, 10))

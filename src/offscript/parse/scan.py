@@ -9,16 +9,17 @@ on the machine's other cores; only the order of the lines decides what they give
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import Line
+from offscript.errors import OffscriptError
 from offscript.parse.byte_table import ByteCodes
 from offscript.parse.columnar import (
     BY_ITSELF,
@@ -158,18 +159,23 @@ class Scanner:
             for piece in pieces:
                 yield self._finish(self._begin(piece) if isinstance(piece, RawLines) else piece)
             return
-        stream = iter(pieces)
-        waiting: list[Future[_Begun] | list[Line]] = []
+        waiting: deque[Future[_Begun] | list[Line]] = deque()
         with ThreadPoolExecutor(cores) as readers:
-            while True:
-                waiting += [
-                    readers.submit(self._begin, piece) if isinstance(piece, RawLines) else piece
-                    for piece in islice(stream, AHEAD * cores - len(waiting))
-                ]
-                if not waiting:
-                    return
-                ready = waiting.pop(0)
-                yield self._finish(ready.result() if isinstance(ready, Future) else ready)
+            try:
+                for piece in pieces:
+                    waiting.append(readers.submit(self._begin, piece) if isinstance(piece, RawLines) else piece)
+                    if len(waiting) == AHEAD * cores:
+                        yield self._ready(waiting.popleft())
+            except OffscriptError:
+                # what came before the damage is given first
+                while waiting:
+                    yield self._ready(waiting.popleft())
+                raise
+            while waiting:
+                yield self._ready(waiting.popleft())
+
+    def _ready(self, waited: Future[_Begun] | list[Line]) -> Scanned:
+        return self._finish(waited.result() if isinstance(waited, Future) else waited)
 
     def close(self) -> None:
         """Tell the skeletons how many lines they had, and what the values of these have in common."""
@@ -202,7 +208,7 @@ class Scanner:
             begins, ends = np.empty((2, len(found)), np.int64)
             find_ids(*self._program, data, lines.begin[found], lines.end[found], begins, ends)
             lines.id_begin[found], lines.id_end[found] = begins, ends
-        check_ids(todo, data, self._key.where == "line", lines.state, lines.id_begin, lines.id_end)
+        check_ids(todo, data, self._key.where == "line", lines)
         read_messages(todo, data, begun.skeletons, self._codes.table, begun.first, begun.seen, lines, room)
 
     # -- in the order of the lines ---------------------------------------------------------------------------------
@@ -257,10 +263,10 @@ class Scanner:
         number, holds = self._skeletons.number(message.decode("utf-8"), ids)
         if holds and len(self._codes) < MAX_SKELETONS:
             room = room_for(len(message))
-            size, count, _ = lex(
+            size, count, cut = lex(
                 np.frombuffer(message, np.uint8), 0, len(message), room.canon, room.value_begins, room.value_ends
             )
-            if self._codes.find(room.canon, size) < 0:
+            if not cut and self._codes.find(room.canon, size) < 0:  # a message that was cut is counted each time
                 spans = zip(room.value_begins[:count], room.value_ends[:count], strict=True)
                 self._seen.keep(len(self._codes), [message[a : min(b, a + FRAME + 1)] for a, b in spans])
                 self._numbers = with_number(self._numbers, len(self._codes), number)

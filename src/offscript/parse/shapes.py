@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from offscript.parse.byte_table import ByteCodes, ByteTable, address_of, code_of
 from offscript.parse.columns import Column, compile_columns
 from offscript.parse.compiled import compiled, inlined
-from offscript.parse.folds import LONGEST_SHAPE, SHAPE_ROOM, fold
+from offscript.parse.folds import CUT_ENDS, LONGEST_SHAPE, SHAPE_ROOM, fold
 from offscript.parse.header import Header
 from offscript.parse.session_key import MAX_ID, SessionKey
 from offscript.parse.stamps import WIDTH, Row, read_stamp, row_of
@@ -108,7 +108,7 @@ class HeaderShapes:
         self._stamp: Stamp | None = stamp(forms["stamp"]) if "stamp" in forms else None
         self._again: Stamp | None = stamp(forms["stamp-again"]) if "stamp-again" in forms else None
         self._shape = np.zeros(SHAPE_ROOM, np.uint8)
-        self.own = self.words = 0
+        self.own, self.words = 0, 1
         if self._columns:
             self.own = max((self._words_before(text) for text in sample), default=0)
             self.words = max(self.own, sum(map(_most_words, self._columns))) + 1
@@ -119,7 +119,7 @@ class HeaderShapes:
     def serves(header: Header) -> bool:
         """Whether a header's lines can be read by shapes: those with columns at fixed places, and those without any."""
         shapes = [column.shape for column in header.columns]
-        fixed = header.kind == "columns" and "any" not in shapes and shapes.count("stamp-again") <= 1
+        fixed = header.kind == "columns" and not {"any", "data"} & set(shapes) and shapes.count("stamp-again") <= 1
         return header.inner is None and (fixed or header.kind == "plain")
 
     @property
@@ -145,7 +145,8 @@ class HeaderShapes:
         code = len(self._codes)
         if code == len(self.plans):
             self.plans = np.concatenate([self.plans, np.zeros_like(self.plans)])
-        plan = self._read(line, exact_end, closed=closed)
+        cut = bool(self._shape[size - 1] in CUT_ENDS)
+        plan = self._read(line, exact_end, closed=closed, cut=cut)
         if plan is not None:
             self.plans[code] = plan
         elif closed:
@@ -160,20 +161,24 @@ class HeaderShapes:
         data = np.frombuffer(text[: found.end()].encode(), np.uint8)
         return int(_fold_array(data, LONGEST_SHAPE, LONGEST_SHAPE, self._shape)[2])
 
-    def _read(self, line: bytes, exact_end: int, *, closed: bool) -> NDArray[np.int64] | None:
+    def _read(self, line: bytes, exact_end: int, *, closed: bool, cut: bool) -> NDArray[np.int64] | None:
         """The plan of a line's shape; None where lines of equal shape may have to be read otherwise.
 
         A `closed` shape ends with the header: it is enough where nothing behind it was looked at.
         """
         plan = np.zeros(PLAN, np.int64)
         plan[KIND], plan[ID_BEGIN] = READ, -1
+        if cut:
+            return None
         if not self._columns:
-            return plan
+            return None if chr(line[0]).isspace() else plan
         if not line[:exact_end].isascii():
             return None
         text = line[:LONGEST_SHAPE].decode("utf-8", "replace") if len(line) > LONGEST_SHAPE else line.decode()
         found = self._pattern.match(text)
-        if found is None or found.end() > exact_end or (closed and not self._is_closed(found, text)):
+        if found is None or found.end() > exact_end or _PROTOCOL.match(text):
+            return None
+        if not (self._is_closed(found, text) if closed else self._is_open(found, text, exact_end)):
             return None
         plan[MESSAGE] = found.end()
         return plan if self._place_id(plan, found) and self._place_stamps(plan, found, text) else None
@@ -185,6 +190,19 @@ class HeaderShapes:
         """
         if self._columns[-1].shape in ("stamp", "stamp-again", "data") or found.end() == len(text):
             return False
+        return self._has_all(found, text)
+
+    def _is_open(self, found: re.Match[str], text: str, exact_end: int) -> bool:
+        """Whether a longer shape tells what may follow the header: a column that is missing here may hold numbers.
+
+        Of words behind the header a shape keeps no lengths, so there must be no number among them, nor a long word.
+        """
+        if self._has_all(found, text):
+            return True
+        reach = re.match(rf"(?:\S+\s*){{0,{self.words - self.own + 1}}}", text[exact_end:])
+        return reach is not None and _VARYING.search(reach.group()) is None
+
+    def _has_all(self, found: re.Match[str], text: str) -> bool:
         whole = self._whole.match(text)
         return whole is not None and whole.end() == found.end()
 
@@ -220,6 +238,9 @@ class HeaderShapes:
 
 
 _MAYBE_ZONE: Final = re.compile(r"\s?[+-]\d")
+# The version behind a priority is part of the header only where it is 1, and a shape does not tell its digits apart.
+_PROTOCOL: Final = re.compile(r"\s*<\d{1,3}>\d\s")
+_VARYING: Final = re.compile(r"\d|\S{31}")
 
 
 def _row_again(again: Stamp, found: re.Match[str], text: str) -> Row | None:
