@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.naive_sessions import NaiveSessions, naive_rarely_exceeded
 
@@ -41,6 +41,13 @@ def row(closed: Closed) -> tuple[object, ...]:
 class TestAgainstTheObvious:
     @settings(max_examples=200, deadline=None)
     @given(st.lists(events, max_size=60), timeouts, st.integers(1, 5), st.booleans())
+    # the first stamp may equal the number of lines so far, and is a change all the same
+    @example(
+        [("line", "b", None, "p"), ("resume",), ("line", "b", 1.0, None), ("resume",), ("line", "b", None, None)],
+        0.0,
+        1,
+        False,
+    )
     def test_same_closings(
         self, story: list[tuple[Any, ...]], timeout: float | None, most: int, complete: bool
     ) -> None:

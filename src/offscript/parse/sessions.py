@@ -141,7 +141,7 @@ class OpenSessions:
         `time` in seconds since 1970, None for a line without a stamp (a stamp that is not finite is none).
         """
         clock = self._clock(source)
-        before = clock.now
+        before = clock.now, clock.stamped
         if time is None or not math.isfinite(time):
             if not clock.stamped:
                 clock.now += 1.0
@@ -149,7 +149,7 @@ class OpenSessions:
             self._first_stamp(clock, time)
         elif time > clock.now:
             clock.now = time
-        if clock.now == before:
+        if (clock.now, clock.stamped) == before:
             return []
         self._touched_clocks[source] = None
         return self._close_idle(clock)
