@@ -386,7 +386,9 @@ def test_hdfs_sessions_cut_short_are_found_by_end_alone(data_dir: Path) -> None:
     prefixes = {tuple(session[:cut]) for session in train for cut in range(1, len(session))}
     cut = [session for session in hdfs(data_dir, "abnormal") if tuple(session) in prefixes]
     assert len(cut) > 6_000
-    config = Config(hidden=24, layers=1, training_steps=300, folds=2, learning_rate=0.02, false_alarms=0.003)
+    config = Config(
+        hidden=24, layers=1, training_steps=300, folds=2, learning_rate=0.02, false_alarms=0.003, profile=False
+    )
     with_end = KeyModel.fit(train, config)
     found = [verdict.reason for verdict in with_end.judge(cut)]
     assert sum(reason is Reason.INCOMPLETE_SESSION for reason in found) > 0.9 * len(cut)

@@ -120,6 +120,11 @@ class Config(BaseSettings):
         description="Entries kept to learn from and to replay later, "
         "20 MB of model; beyond it the latest sessions, else a sample.",
     )
+    profile: bool = Field(
+        True,
+        description="Whether closed sessions are also judged by how often each key came in them; without, a session "
+        "is judged by its order and its end alone.",
+    )
     rule: Literal["likelihood", "top-g"] = Field(
         "likelihood", description="How a key is judged; likelihood is calibrated to a promised false-alarm share."
     )

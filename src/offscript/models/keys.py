@@ -15,9 +15,10 @@ from offscript.entries import END, FIRST_KEY_SYMBOL, START, UNKNOWN, Reason
 from offscript.errors import InputError, ModelError
 from offscript.models.calibrate import Promise, Rule
 from offscript.models.ensemble import Ensemble
-from offscript.models.learning import DistinctSessions, Learnt, Lesson, learn
+from offscript.models.learning import DistinctSessions, Learnt, Lesson, learn, profile_of
 from offscript.models.lstm import Curve, Progress
 from offscript.models.pairs import Sightings, Symbols, Vocabulary, at_targets, rows_at_once, unique_rows, windows
+from offscript.models.profile import Counts, Difference, Profile, counts_of
 
 NEW_KEY_SCORE = 100.0
 """Score of a key never seen: above any unexpected key, whose score is cut at UNEXPECTED_LIMIT."""
@@ -81,6 +82,11 @@ class KeyModel:
         return self.learnt.promise
 
     @property
+    def profile(self) -> Profile | None:
+        """How often keys come in normal sessions; None for streams, and where no session is known to have ended."""
+        return self.learnt.profile
+
+    @property
     def curves(self) -> tuple[Curve, ...]:
         """The loss of each network as it fell, with its floor."""
         return self.learnt.curves
@@ -132,6 +138,19 @@ class KeyModel:
             out[part] = at_targets(histories[part], targets[part], self._answers, most)
         return out
 
+    def session_scores(self, counts: Counts) -> npt.NDArray[np.float64]:
+        """The score of each closed session by its counts, 1.0 is the threshold: (n, symbols) -> (n,).
+
+        A column for each symbol of the vocabulary, those of START and END zero. Without a profile all scores are 0.
+        """
+        if self.profile is None:
+            return np.zeros(len(counts))
+        return np.minimum(self.profile.scores(counts), UNEXPECTED_LIMIT)
+
+    def unusual(self, counts: Counts) -> tuple[Difference, ...]:
+        """What sets the counts of a session, (symbols,), apart from the nearest normal ones; most important first."""
+        return () if self.profile is None else self.profile.differences(counts)
+
     def expected(self, history: Sequence[int], k: int = NAMED) -> list[tuple[int, float]]:
         """The k likeliest next symbols after a history of h symbols, with their probabilities."""
         return self.expected_many(np.asarray([history], np.int32), k)[0]
@@ -171,7 +190,18 @@ class KeyModel:
             score, position = float(scores[lead]), int(found.position[lead])
             reason = reason_of(int(found.targets[lead])) if score >= 1 else None
             verdicts[int(found.session[lead])] = SessionVerdict(score >= 1, score, reason, position)
+        if self.profile is not None:
+            self._judge_counts(symbols, ended, verdicts)
         return verdicts
+
+    def _judge_counts(self, symbols: list[Symbols], ended: list[bool], verdicts: list[SessionVerdict]) -> None:
+        """Let the profile speak where it says more than order and end did."""
+        closed = [number for number, flag in enumerate(ended) if flag]
+        counts = counts_of([symbols[number] for number in closed], len(self.vocabulary))
+        for number, score in zip(closed, self.session_scores(counts).tolist(), strict=True):
+            if score > verdicts[number].score:
+                reason = Reason.UNUSUAL_SESSION if score >= 1 else None
+                verdicts[number] = SessionVerdict(score >= 1, score, reason, len(symbols[number]))
 
     def _probabilities(self, histories: Symbols) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         learnt = self.learnt
@@ -234,6 +264,7 @@ class KeyModel:
             "threshold": learnt.rule.threshold,
             "often": learnt.often,
             "count_weight": self.count_weight,
+            "profile": None if learnt.profile is None else learnt.profile.threshold,
             "promise": learnt.promise.to_dict(),
             "curves": [{"floor": c.floor, "points": [list(point) for point in c.points]} for c in learnt.curves],
         }
@@ -296,6 +327,7 @@ def _restored(cls: type[KeyModel], meta: dict[str, Any], arrays: dict[str, npt.N
         raise _damaged("numbers")
     if meta["rule"] not in {"likelihood", "top-g"}:
         raise _damaged("rule")
+    sessions = _sessions(arrays, capacity)
     learnt = Learnt(
         Ensemble.from_arrays(
             arrays, count=sizes["networks"], capacity=capacity, hidden=sizes["hidden"], layers=sizes["layers"]
@@ -305,7 +337,8 @@ def _restored(cls: type[KeyModel], meta: dict[str, Any], arrays: dict[str, npt.N
         sizes["often"],
         Promise.from_dict(meta["promise"]),
         _sightings(arrays, history, capacity),
-        _sessions(arrays, capacity),
+        sessions,
+        _profile(meta["profile"], sessions, len(keys) + FIRST_KEY_SYMBOL),
     )
     return cls(Vocabulary.from_keys(keys), history, numbers[2], learnt)
 
@@ -338,6 +371,14 @@ def _sessions(arrays: dict[str, npt.NDArray[Any]], capacity: int) -> DistinctSes
     ):
         raise _damaged("sessions")
     return sessions
+
+
+def _profile(threshold: Any, sessions: DistinctSessions, symbols: int) -> Profile | None:
+    if threshold is None:
+        return None
+    if not 0 < float(threshold) < math.inf or not sessions.complete.any() or sessions.symbols.max(initial=0) >= symbols:
+        raise _damaged("profile")
+    return profile_of(sessions, symbols, float(threshold))
 
 
 def _whole(

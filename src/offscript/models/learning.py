@@ -25,6 +25,10 @@ from offscript.models.pairs import (
     rows_at_once,
     windows,
 )
+from offscript.models.profile import Counts, Profile, counts_of
+
+PROFILE_THRESHOLD = 0.5
+"""Half of a session's entries that are elsewhere in the nearest normal one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,10 @@ class DistinctSessions:
             np.array([counts[name] for name in names], np.int32),
             np.array([ended for _, ended in names], np.uint8),
         )
+
+    def counted(self, symbols: int) -> Counts:
+        """How often each symbol comes in each distinct session, (d, symbols)."""
+        return counts_of(np.split(self.symbols, np.cumsum(self.lengths)[:-1]), symbols)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """By name."""
@@ -116,6 +124,13 @@ class Learnt:
     promise: Promise
     sightings: Sightings
     sessions: DistinctSessions
+    profile: Profile | None
+
+
+def profile_of(sessions: DistinctSessions, symbols: int, threshold: float) -> Profile:
+    """The profile of the sessions that have ended."""
+    ended = sessions.complete != 0
+    return Profile.of(sessions.counted(symbols)[ended], sessions.counts[ended], threshold)
 
 
 def learn(vocabulary: Vocabulary, lesson: Lesson, config: Config, progress: Progress | None = None) -> Learnt:
@@ -140,6 +155,8 @@ def learn(vocabulary: Vocabulary, lesson: Lesson, config: Config, progress: Prog
     if rule.name == "top-g":
         threshold, share = 1.0, promised(scores, 1.0)
     kind: Literal["entry", "session"] = "entry" if lesson.per_entry else "session"
+    sessions = DistinctSessions.of(lesson.sessions, lesson.complete)
+    has_profile = config.profile and not lesson.per_entry and any(lesson.complete)
     return Learnt(
         ensemble,
         curves,
@@ -147,7 +164,8 @@ def learn(vocabulary: Vocabulary, lesson: Lesson, config: Config, progress: Prog
         support(asked, units),
         Promise(share, asked, len(scores), int(np.isinf(scores).sum()), folds, kind),
         Sightings(pairs.histories, pairs.targets, pairs.without(None)),
-        DistinctSessions.of(lesson.sessions, lesson.complete),
+        sessions,
+        profile_of(sessions, len(vocabulary), PROFILE_THRESHOLD) if has_profile else None,
     )
 
 
