@@ -16,7 +16,8 @@ from tests.naive_sessions import naive_bits_per_key
 
 from offscript.entries import Fields
 from offscript.parse.atoms import MAX_ATOMS, MAX_LENGTH, MAX_TEXT, cut
-from offscript.parse.discover import FIRST_LOOK, Discovery, bits_per_key, discover_session_key
+from offscript.parse.code_length import bits_per_key
+from offscript.parse.discover import FIRST_LOOK, Discovery, discover_session_key
 from offscript.parse.header import detect_header
 from offscript.parse.identifiers import find_families
 from offscript.parse.spell import Spell

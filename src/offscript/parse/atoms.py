@@ -47,10 +47,12 @@ class Atoms:
     """The atoms of some messages that are not mere words, in order, as columns.
 
     `text` is all messages, one after another, and atom i is `text[starts[i]:ends[i]]` of message `lines[i]`. Its
-    context is `text[begins[i]:starts[i]]` behind a mark: that of a digit, of the start of the message, or none.
+    context is `text[begins[i]:starts[i]]` behind a mark: that of a digit, of the start of the message, or none. Message
+    n starts at `heads[n]`.
     """
 
     text: str
+    heads: Ints
     lines: Ints
     starts: Ints
     ends: Ints
@@ -94,7 +96,7 @@ def cut(messages: Sequence[str]) -> Atoms:
     kept = (words[ends] > words[starts]) & (ends - starts <= MAX_LENGTH) & (turns < MAX_ATOMS)
     lines, starts, ends = lines[kept], starts[kept], ends[kept]
     begins, marks = _contexts(kinds, words, starts, heads[lines])
-    return Atoms(text, lines, starts, ends, begins, marks)
+    return Atoms(text, heads, lines, starts, ends, begins, marks)
 
 
 def _stretches(kinds: NDArray[np.uint8]) -> tuple[Ints, Ints]:

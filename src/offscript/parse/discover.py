@@ -16,7 +16,8 @@ other lines (a date, a file of a rotation) cuts the log into stretches of time. 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -24,7 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import Fields
-from offscript.parse.identifiers import Found, find_families, join_contexts
+from offscript.parse.code_length import lengths, sorting
+from offscript.parse.glance import Glance
+from offscript.parse.header import Header
+from offscript.parse.identifiers import Found, families_of, found_by, join_contexts
 from offscript.parse.session_key import SessionKey
 
 Ints = NDArray[np.int64]
@@ -32,9 +36,6 @@ Ints = NDArray[np.int64]
 FIRST_LOOK = 8_000
 """Lines judged first; the rest of the sample only if they show no session. On public logs with sessions 3,000 lines
 from anywhere show the same key; a log that begins amid hundreds of runs of some minutes takes 8,000."""
-
-SHUFFLES = 3
-"""Shuffles averaged: their spread is under 0.02 bits on every log tried, far below the differences that decide."""
 
 MIN_COVERAGE = 0.1
 """Share of lines that must carry an id: below a tenth, the log is about something else."""
@@ -202,23 +203,56 @@ def discover_session_key(sample: Iterable[tuple[Fields, int]]) -> Discovery:
     >>> discover_session_key(sample).key.describe()
     'req-<n> in the message'
     """
-    lines = iter(sample)
-    looked_at = list(islice(lines, FIRST_LOOK))
-    found = _discover(looked_at)
-    if found.key.where == "none" and (more := list(lines)):
-        return _discover(looked_at + more)
+    lines, glance = iter(sample), Glance()
+    keys: list[int] = []
+
+    def take(count: int) -> bool:
+        taken = list(islice(lines, count))
+        glance.add([fields for fields, _ in taken])
+        keys.extend(number for _, number in taken)
+        return bool(taken)
+
+    return _in_two_looks(glance, take, lambda: np.array(keys, np.int64))
+
+
+def discover_in_lines(texts: Sequence[str], sources: Sequence[str], header: Header) -> Discovery:
+    """Find the session key in lines of text, each from a source; their log keys are the skeletons of their messages.
+
+    >>> texts = [f"{word} req-{n + key}" for n in range(99) for key, word in enumerate(("end", "use", "open"))]
+    >>> discover_in_lines(texts[::-1], [""] * len(texts), Header()).key.describe()
+    'req-<n> in the message'
+    """
+    glance, done = Glance(header), 0
+
+    def take(count: int) -> bool:
+        nonlocal done
+        begin, wanted = done, min(len(glance) + count, len(texts))
+        while done < len(texts) and len(glance) < wanted:
+            stop = done + wanted - len(glance)
+            glance.read(texts[done:stop], sources[done:stop])
+            done = min(stop, len(texts))
+        return done > begin
+
+    return _in_two_looks(glance, take, glance.messages.skeletons)
+
+
+def _in_two_looks(glance: Glance, take: Callable[[int], bool], keys: Callable[[], Ints]) -> Discovery:
+    """Judge the first lines, and where these show no session all; `take` adds some, if there are any, to the glance."""
+    take(FIRST_LOOK)
+    found = _discover(glance, keys())
+    if found.key.where == "none" and take(sys.maxsize):
+        return _discover(glance, keys())
     return found
 
 
-def _discover(sample: Sequence[tuple[Fields, int]]) -> Discovery:
-    keys = np.fromiter((number for _, number in sample), np.int64, len(sample))
-    keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-    judged = [judge(key, found, keys) for key, found in _candidates(sample)]
+def _discover(glance: Glance, numbers: Ints) -> Discovery:
+    keys = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+    judged = [judge(key, found, keys) for key, found in _candidates(glance)]
     judged.sort(key=_merit, reverse=True)
     best_score = next((one.score for one in judged if one.is_session), MIN_SCORE)
     for place, candidate in enumerate(judged[:FULLY_JUDGED]):
         if candidate.key.where == "message" and candidate.score * 2 >= best_score:
-            judged[place] = judge(candidate.key, Found.of(candidate.key.find(fields) for fields, _ in sample), keys)
+            judged[place] = judge(candidate.key, found_by(candidate.key, glance.messages), keys)
     judged.sort(key=_merit, reverse=True)
     best: dict[str, Candidate] = {}  # of a family with and without further contexts, which bear one name, the better
     for candidate in judged:
@@ -240,38 +274,23 @@ def _choose(sessions: Sequence[Candidate]) -> Candidate | None:
     return max(near, key=lambda one: (one.ids, one.id_length, one.coverage, one.key.describe()))
 
 
-def _candidates(sample: Sequence[tuple[Fields, int]]) -> list[tuple[SessionKey, Found]]:
-    families = find_families([fields.message for fields, _ in sample])
-    enough = [family for family in families if _is_worth_judging(family.found, len(sample))]
-    enough += [more for family in enough if (more := join_contexts(family, families, len(sample))) is not None]
-    enough.sort(key=lambda family: len(family.found.lines), reverse=True)
+def _candidates(glance: Glance) -> list[tuple[SessionKey, Found]]:
+    families, lines = families_of(glance.messages), len(glance)
+    enough = [family for family in families if family.count >= MIN_COVERAGE * lines and _says_something(family.found)]
+    enough += [more for family in enough if (more := join_contexts(family, families, lines)) is not None]
+    enough.sort(key=lambda family: family.count, reverse=True)
     candidates = [(family.key(), family.found) for family in enough[:MAX_CANDIDATES]]
-    for name, column in _headers(sample).items():
+    for name, column in glance.columns.items():
         found = Found.of(column)
-        if _is_worth_judging(found, len(sample)):
+        if len(found.lines) >= MIN_COVERAGE * lines and _says_something(found):
             candidates.append((SessionKey("header", field=name, name=name), found))
     return candidates
 
 
-def _headers(sample: Sequence[tuple[Fields, int]]) -> dict[str, list[str | None]]:
-    """Return the values of each header field, line by line; the first of a name counts, as in `SessionKey.find`."""
-    columns: dict[str, list[str | None]] = {}
-    for position, (fields, _) in enumerate(sample):
-        for name, value in fields.named:
-            column = columns.get(name)
-            if column is None:
-                if len(columns) == MAX_CANDIDATES:
-                    continue
-                column = columns[name] = [None] * len(sample)
-            if column[position] is None:
-                column[position] = value
-    return columns
-
-
-def _is_worth_judging(found: Found, lines: int) -> bool:
-    """Whether there are enough lines, several ids, and several lines an id."""
-    seen = len(found.lines)
-    return seen >= MIN_COVERAGE * lines and 1 < len(np.unique(found.ids)) < seen
+def _says_something(found: Found) -> bool:
+    """Whether there are several ids, and several lines an id."""
+    ids = int(np.count_nonzero(np.bincount(found.ids)))
+    return 1 < ids < len(found.lines)
 
 
 def judge(key: SessionKey, found: Found, keys: Ints) -> Candidate:
@@ -285,22 +304,19 @@ def judge(key: SessionKey, found: Found, keys: Ints) -> Candidate:
         return Candidate(key, len(keys), 0.0, 0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)
     lines, group, seen = found.lines, _from_zero(found.ids), _from_zero(keys[found.lines])
     ids = int(group.max()) + 1
-    bits = bits_per_key(seen, group)
-    rng = np.random.default_rng(0)
-    shuffled = [bits_per_key(seen, rng.permutation(group)) for _ in range(SHUFFLES)]
-    disordered = [bits_per_key(_shuffle_within(seen, group, rng), group) for _ in range(SHUFFLES)]
+    bits, shuffled, disordered = lengths(seen, group)
     return Candidate(
         key=key,
         sample=len(keys),
         coverage=len(lines) / len(keys),
         ids=ids,
         lines_per_id=len(lines) / ids,
-        keys_per_id=len(np.unique(group * (seen.max() + 1) + seen)) / ids,
+        keys_per_id=_distinct_pairs(group, seen) / ids,
         id_length=sum(map(len, found.names())) / ids,
         life=_mean_life(lines, group) / len(keys),
         bits=bits,
-        gain=float(np.mean(shuffled)) - bits,
-        order_gain=float(np.mean(disordered)) - bits,
+        gain=shuffled - bits,
+        order_gain=disordered - bits,
         beginnings=_agreement(seen[_beginnings(lines, group, len(keys))], seen),
     )
 
@@ -312,12 +328,12 @@ def _from_zero(numbers: Ints) -> Ints:
     return renumbered
 
 
-def _shuffle_within(keys: Ints, group: Ints, rng: np.random.Generator) -> Ints:
-    """Give each id's keys back to the same lines in random order."""
-    at_random = np.argsort(rng.random(len(group)))
-    shuffled = np.empty_like(keys)
-    shuffled[_sorting(group)] = keys[at_random[_sorting(group[at_random])]]
-    return shuffled
+def _distinct_pairs(group: Ints, seen: Ints) -> int:
+    """Count the different pairs of an id and a key."""
+    by_key = sorting(seen)
+    order = by_key[sorting(group[by_key])]
+    pairs = (group * (seen.max() + 1) + seen)[order]
+    return 1 + int(np.count_nonzero(pairs[1:] != pairs[:-1]))
 
 
 def _beginnings(lines: Ints, group: Ints, sample: int) -> Ints:
@@ -344,41 +360,3 @@ def _mean_life(lines: Ints, group: Ints) -> float:
     first[group[::-1]] = lines[::-1]  # of an id set several times the last counts
     last[group] = lines
     return float(np.mean((last - first + 1)[group]))
-
-
-def bits_per_key(keys: Ints, group: Ints) -> float:
-    """Code each key after the key before it in its group, learning as it goes; return the mean code length in bits.
-
-    The code is a bigram smoothed by one count of an adaptive unigram, itself smoothed by one count of the uniform: no
-    parameter is fitted, so more contexts cost what they take to learn, and no code can cheat by memorising.
-
-    >>> round(bits_per_key(np.array([0, 1] * 500), np.zeros(1000, np.int64)), 2)
-    0.01
-    """
-    count = int(keys.max()) + 1
-    previous = np.zeros(len(keys), np.int64)  # 0: the start of a group
-    by_group = _sorting(group)
-    same = group[by_group][1:] == group[by_group][:-1]
-    previous[by_group[1:]] = np.where(same, keys[by_group[:-1]] + 1, 0)
-    by_key = _sorting(keys)
-    # Sorted by key and then by what went before: what `_sorting` of the pairs would give, by counting.
-    by_pair = by_key[_sorting(previous[by_key])]
-    unigram = (_seen_before(by_key, keys) + 1.0 / count) / (np.arange(len(keys)) + 1.0)
-    pairs = _seen_before(by_pair, previous * count + keys)
-    bigram = (pairs + unigram) / (_seen_before(_sorting(previous), previous) + 1.0)
-    return float(-np.log2(bigram).mean())
-
-
-def _sorting(numbers: Ints) -> Ints:
-    """Return what sorts numbers from 0, equal ones in order; numpy sorts 16 bits by counting, ten times as fast."""
-    return np.argsort(numbers.astype(np.uint16) if numbers.max() < 1 << 16 else numbers, kind="stable")
-
-
-def _seen_before(order: Ints, values: Ints) -> Ints:
-    """Count, for each value, how often it stood before; `order` sorts the values, equal ones in order."""
-    ordered = values[order]
-    starts = np.concatenate(([True], ordered[1:] != ordered[:-1]))
-    place = np.arange(len(values))
-    counts = np.empty_like(place)
-    counts[order] = place - np.maximum.accumulate(np.where(starts, place, 0))
-    return counts

@@ -176,13 +176,8 @@ def _read_plain(text: str, near: float | None) -> Fields | None:  # noqa: ARG001
 
 
 def _columns_reader(header: Header) -> Callable[[str, float | None], Fields | None]:
-    pattern, named = compile_columns(header.columns)
+    pattern, names, groups = value_groups(header)
     at = pattern.groupindex
-    names = [name for _, name in named]
-    groups = [at[group] for group, _ in named]
-    if "pid" in at:
-        names.append("pid2" if "pid" in names else "pid")
-        groups.append(at["pid"])
     form = next((column.form for column in header.columns if column.shape == "stamp"), "")
     # All groups in one call: it is half of what a record costs. Group 0 stands for what the header does not have.
     level_group = at.get("level") or at.get("priority") or (at["a"] if form.startswith("%L") else 0)
@@ -208,6 +203,18 @@ def _columns_reader(header: Header) -> Callable[[str, float | None], Fields | No
         )
 
     return read
+
+
+def value_groups(header: Header) -> tuple[re.Pattern[str], list[str], list[int]]:
+    """Return the pattern of a header of columns, the names of the values it finds, and their groups."""
+    pattern, named = compile_columns(header.columns)
+    at = pattern.groupindex
+    names = [name for _, name in named]
+    groups = [at[group] for group, _ in named]
+    if "pid" in at:
+        names.append("pid2" if "pid" in names else "pid")
+        groups.append(at["pid"])
+    return pattern, names, groups
 
 
 def _named(names: Sequence[str], values: Sequence[str | None]) -> tuple[tuple[str, str], ...]:

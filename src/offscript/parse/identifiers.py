@@ -12,17 +12,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offscript.parse.atoms import AFTER_DIGIT, DIGIT, START, cut
+from offscript.parse.forms import Messages, numbered, numbering
 from offscript.parse.session_key import SessionKey
 
 Ints = NDArray[np.int64]
 
 AT_ONCE = 1_000
-"""Messages cut up together: enough that numpy's steps cost nothing, and arrays of 16 MB where messages are long."""
+"""Forms cut up together: enough that numpy's steps cost nothing, and arrays of 16 MB where they are long."""
 
 MAX_FAMILIES = 5_000
 """Families held at once: print statements number in the hundreds, a text without any would grow without end."""
@@ -73,37 +75,102 @@ class Found:
     def of(cls, column: Iterable[str | None]) -> Found:
         """Take the id of each line, None where there is none.
 
-        >>> Found.of(["7", None, "8", "7"]).ids.tolist()
+        >>> Found.of(["7", "8", None, "7"]).ids.tolist()
         [0, 1, 0]
         """
-        numbers: dict[str | None, int] = {}
-        given = np.array([-1 if one is None else numbers.setdefault(one, len(numbers)) for one in column], np.int64)
-        lines = np.flatnonzero(given >= 0)
-        return cls(lines, given[lines], [str(text) for text in numbers])
+        numbers: dict[str | None, int] = numbering()
+        given = numbered(column, numbers)
+        lines = np.flatnonzero(given != numbers.get(None, -1))
+        return cls(lines, given[lines], [text or "" for text in numbers])
 
     def names(self) -> set[str]:
         """Return the ids, each once."""
         return {self.texts[number] for number in np.unique(self.ids).tolist()}
 
 
-def joined(several: Sequence[Found]) -> Found:
-    """Join ids of one sample; in a line with several the first of `several` that has one counts.
+class Sample:
+    """Messages in which ids are looked for, and the numbers of the ids that were read."""
 
-    >>> one, other = Found(np.array([0]), np.array([0]), "ab"), Found(np.array([0, 1]), np.array([1, 0]), "ab")
-    >>> joined([one, other]).ids.tolist()
-    [0, 0]
+    def __init__(self, messages: Messages) -> None:
+        self.messages = messages
+        self.sizes = np.bincount(messages.codes, minlength=len(messages.forms))
+        self._numbers: dict[str, int] = numbering()
+        self._texts: list[str] = []
+
+    def found(self, places: Places) -> Found:
+        """Read the ids at some places of all messages; a number stands for the same text in all that is found."""
+        messages, codes = self.messages.texts, self.messages.codes
+        spans = np.full((2, len(self.messages.forms)), -1)
+        spans[:, places.forms] = places.starts, places.ends
+        lines = np.flatnonzero(spans[0][codes] >= 0)
+        columns = (lines.tolist(), *spans[:, codes[lines]].tolist())
+        ids = numbered([messages[line][start:end] for line, start, end in zip(*columns, strict=True)], self._numbers)
+        self._texts += islice(self._numbers, len(self._texts), None)
+        return Found(lines, ids, self._texts)
+
+    def count(self, places: Places) -> int:
+        """Count the messages that have an id at these places."""
+        return int(self.sizes[places.forms].sum())
+
+
+class Places(NamedTuple):
+    """Where ids stand: in messages of form `forms[i]` from `starts[i]` to `ends[i]`, in no more than one place each."""
+
+    forms: Ints
+    starts: Ints
+    ends: Ints
+
+
+def nowhere() -> Places:
+    """Return no places at all."""
+    return Places(no_ints(), no_ints(), no_ints())
+
+
+def joined(several: Sequence[Places]) -> Places:
+    """Join places of one sample; in a form with several the first of `several` that has one counts.
+
+    >>> one, other = (Places(*map(np.array, columns)) for columns in ([[3], [7], [9]], [[2, 3], [0, 0], [4, 4]]))
+    >>> [column.tolist() for column in joined([one, other])]
+    [[2, 3], [0, 7], [4, 9]]
     """
-    lines, first = np.unique(np.concatenate([found.lines for found in several]), return_index=True)
-    return Found(lines, np.concatenate([found.ids for found in several])[first], several[0].texts)
+    forms, starts, ends = (np.concatenate(column) for column in zip(*several, strict=True))
+    first = np.unique(forms, return_index=True)[1]
+    return Places(forms[first], starts[first], ends[first])
+
+
+def found_by(key: SessionKey, messages: Messages) -> Found:
+    """Read the ids that a family's key finds: at the same place in all messages of a form.
+
+    >>> found_by(Family("req-<n>", ()).key(), Messages(["open req-1", "idle", "open req-2"])).lines.tolist()
+    [0, 2]
+    """
+    spans = [key.span(form) for form in messages.forms]
+    rows = [(form, *span) for form, span in enumerate(spans) if span is not None]
+    forms, starts, ends = np.array(rows, np.int64).reshape(-1, 3).T
+    return Sample(messages).found(Places(forms, starts, ends))
 
 
 @dataclass(slots=True)
 class Family:
-    """The identifiers of one shape beside one or several words, and where they stood: the first of each line counts."""
+    """The identifiers of one shape beside one or several words, and where they stand: the first of each line counts."""
 
     shape: str
     contexts: tuple[str, ...]
-    found: Found = field(default_factory=Found)
+    places: Places = field(default_factory=nowhere)
+    sample: Sample = field(default_factory=lambda: Sample(Messages()), repr=False)
+    _found: Found | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def count(self) -> int:
+        """In how many lines an id stands."""
+        return self.sample.count(self.places)
+
+    @property
+    def found(self) -> Found:
+        """The ids, read when they are first asked for."""
+        if self._found is None:
+            self._found = self.sample.found(self.places)
+        return self._found
 
     def key(self) -> SessionKey:
         """Write the session key that finds this family's ids in a message.
@@ -166,47 +233,48 @@ def find_families(messages: Sequence[str]) -> list[Family]:
     >>> [family.key().name for family in find_families(["open req-1 pid=77", "close req-1 pid=78"])]
     ['req-<n>', 'pid=<n>']
     """
-    numbers: dict[str, int] = {}
+    return families_of(Messages(messages))
+
+
+def families_of(messages: Messages) -> list[Family]:
+    """Collect the families of identifiers in messages by form; all messages of a form have the same ones."""
     kinds: dict[tuple[str, str], int] = {}
-    parts = [_sightings(messages, begin, numbers, kinds) for begin in range(0, len(messages), AT_ONCE)]
+    parts = [_sightings(messages.forms, begin, kinds) for begin in range(0, len(messages.forms), AT_ONCE)]
     if not parts:
         return []
-    lines, ids, families = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.argsort(
-        np.minimum(families, MAX_FAMILIES).astype(np.uint16), kind="stable"
-    )  # numpy sorts 16 bits by counting
-    lines, ids, families = lines[order], ids[order], families[order]
-    is_first = np.ones(len(lines), bool)
-    is_first[1:] = (lines[1:] != lines[:-1]) | (families[1:] != families[:-1])
-    lines, ids, families = lines[is_first], ids[is_first], families[is_first]
-    texts = list(numbers)
-    found = []
+    forms, starts, ends, families = (np.concatenate(column) for column in zip(*parts, strict=True))
+    # numpy sorts 16 bits by counting
+    order = np.argsort(np.minimum(families, MAX_FAMILIES).astype(np.uint16), kind="stable")
+    forms, starts, ends, families = forms[order], starts[order], ends[order], families[order]
+    is_first = np.ones(len(forms), bool)
+    is_first[1:] = (forms[1:] != forms[:-1]) | (families[1:] != families[:-1])
+    forms, starts, ends, families = forms[is_first], starts[is_first], ends[is_first], families[is_first]
+    found, sample = [], Sample(messages)
     bounds = np.searchsorted(families, np.arange(len(kinds) + 1)).tolist()
     for (shape, context), begin, end in islice(zip(kinds, bounds, bounds[1:], strict=False), MAX_FAMILIES):
-        contexts = (context,) if context else ()
-        found.append(Family(shape, contexts, Found(lines[begin:end], ids[begin:end], texts)))
+        places = Places(forms[begin:end], starts[begin:end], ends[begin:end])
+        found.append(Family(shape, (context,) if context else (), places, sample))
     return _joined_by_hex(found)
 
 
-def _sightings(
-    messages: Sequence[str], begin: int, numbers: dict[str, int], kinds: dict[tuple[str, str], int]
-) -> tuple[Ints, Ints, Ints]:
-    """Note the line, id and family of each identifier of some messages; `numbers` and `kinds` grow."""
-    atoms = cut(messages[begin : begin + AT_ONCE])
-    ids = np.array([numbers.setdefault(text, len(numbers)) for text in atoms.texts()], np.int64)
-    distinct, place = np.unique(ids, return_inverse=True)
-    every = list(numbers)
-    named = [shape_of(every[number]) for number in distinct.tolist()]
-    has_value = np.array(["<" in shape for shape in named], bool)[place]
+def _sightings(forms: Sequence[str], begin: int, kinds: dict[tuple[str, str], int]) -> tuple[Ints, Ints, Ints, Ints]:
+    """Note the form, place and family of each identifier of some forms; `kinds` grows."""
+    atoms = cut(forms[begin : begin + AT_ONCE])
+    shapes = [shape_of(text) for text in atoms.texts()]
+    has_value = np.array(["<" in shape for shape in shapes], bool)
     # A number beside a number (a date, a port, a version): nothing says what it counts.
-    is_bare = np.array([shape == "<n>" for shape in named], bool)[place]
+    is_bare = np.array([shape == "<n>" for shape in shapes], bool)
     kept = np.flatnonzero(has_value & ~(is_bare & (atoms.marks == AFTER_DIGIT)))
-    needs_context = ~np.array([_names_itself(shape) for shape in named], bool)[place[kept]]
-    contexts = np.full(len(kept), "", object)
-    contexts[needs_context] = atoms.contexts(kept[needs_context])
-    shapes = [named[number] for number in place[kept].tolist()]
-    families = [kinds.setdefault(kind, len(kinds)) for kind in zip(shapes, contexts.tolist(), strict=True)]
-    return begin + atoms.lines[kept], ids[kept], np.array(families, np.int64)
+    shapes = [shapes[place] for place in kept.tolist()]
+    contexts = ["" if _names_itself(shape) else text for shape, text in zip(shapes, atoms.contexts(kept), strict=True)]
+    families = [kinds.setdefault(kind, len(kinds)) for kind in zip(shapes, contexts, strict=True)]
+    heads = atoms.heads[atoms.lines[kept]]
+    return (
+        begin + atoms.lines[kept],
+        atoms.starts[kept] - heads,
+        atoms.ends[kept] - heads,
+        np.array(families, np.int64),
+    )
 
 
 def _joined_by_hex(families: Iterable[Family]) -> list[Family]:
@@ -215,7 +283,9 @@ def _joined_by_hex(families: Iterable[Family]) -> list[Family]:
     for family in families:
         groups.setdefault((family.shape.replace("<n>", "<hex>"), family.contexts), []).append(family)
     return [
-        group[0] if len(group) == 1 else Family(shape, contexts, joined([family.found for family in group]))
+        group[0]
+        if len(group) == 1
+        else Family(shape, contexts, joined([family.places for family in group]), group[0].sample)
         for (shape, contexts), group in groups.items()
     ]
 
@@ -235,12 +305,12 @@ def join_contexts(family: Family, families: Sequence[Family], lines: int) -> Fam
         for other in families
         if other.shape == family.shape
         and other.contexts != family.contexts
-        and len(other.found.lines) >= MIN_CONTEXT * lines
-        and not np.isin(other.found.lines, family.found.lines).all()
+        and other.count >= MIN_CONTEXT * lines
+        and not np.isin(other.places.forms, family.places.forms).all()
         and np.isin(other.found.ids, family.found.ids).sum() >= JOIN_SHARE * len(other.found.ids)
     ]
     if not others:
         return None
-    others = sorted(others, key=lambda other: -len(other.found.lines))[: MAX_CONTEXTS - 1]
+    others = sorted(others, key=lambda other: -other.count)[: MAX_CONTEXTS - 1]
     contexts = family.contexts + tuple(context for other in others for context in other.contexts)
-    return Family(family.shape, contexts, joined([family.found, *(other.found for other in others)]))
+    return Family(family.shape, contexts, joined([family.places, *(other.places for other in others)]), family.sample)

@@ -17,7 +17,7 @@ import numpy as np
 from offscript.config import Config
 from offscript.entries import Entry, Line
 from offscript.errors import InputError
-from offscript.parse.discover import Discovery, discover_session_key
+from offscript.parse.discover import Discovery, discover_in_lines
 from offscript.parse.header import Header, detect_header
 from offscript.parse.match import Templates
 from offscript.parse.pieces import InPieces, pieces_of, sample_of
@@ -196,6 +196,8 @@ class _Read:
 class _Learning:
     """Spell, as the scan asks it."""
 
+    learns = True
+
     def __init__(self, spell: Spell) -> None:
         self._spell = spell
 
@@ -238,6 +240,4 @@ def _session_key(sample: list[Line], header: Header, config: Config) -> Discover
     if config.session is not None:
         key = SessionKey.none() if config.session == "none" else SessionKey.from_pattern(config.session)
         return Discovery(key, ())
-    records, spell = Records(header), Spell(tau=config.tau, max_templates=config.max_templates)
-    split = (fields for line in sample if (fields := records.fields(line)) is not None)
-    return discover_session_key((fields, spell.learn(fields.message)) for fields in split)
+    return discover_in_lines([line.text for line in sample], [line.source for line in sample], header)

@@ -94,15 +94,32 @@ class SessionKey:
             found = self._first(" ".join(f"{name}={value}" for name, value in fields.named))
         return found
 
+    def span(self, message: str) -> tuple[int, int] | None:
+        r"""Find where the session id stands in a message, in characters; None where there is none.
+
+        >>> SessionKey("message", r"\bblk_-?[0-9]+").span("Deleting block blk_-42")
+        (15, 22)
+        """
+        data = message.encode("utf-8", "replace")
+        found = self._bytes(data) if self.where in ("message", "line") else None
+        if found is None:
+            return None
+        begin = len(data[: found[0]].decode("utf-8", "replace"))
+        return begin, begin + min(MAX_ID, len(data[slice(*found)].decode("utf-8", "replace")))
+
     def _first(self, text: str) -> str | None:
         # Bytes, because RE2 on str costs three times as much in offsets translated there and back; "replace", because
         # JSON escapes can name half a surrogate pair, which UTF-8 cannot hold.
         data = text.encode("utf-8", "replace")
+        found = self._bytes(data)
+        return None if found is None else data[slice(*found)].decode("utf-8", "replace")[:MAX_ID]
+
+    def _bytes(self, data: bytes) -> tuple[int, int] | None:
         match = self._search(data)
         if match is None:
             return None
         begin, end = match.span(self._group)  # -1, -1 for a group that took no part
-        return data[begin:end].decode("utf-8", "replace")[:MAX_ID] if begin < end else None
+        return (begin, end) if begin < end else None
 
     @property
     def group(self) -> int:

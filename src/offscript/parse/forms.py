@@ -1,0 +1,108 @@
+"""Messages that differ in their digits only, read once: of a log's many lines few differ in more (ours).
+
+A message with each digit as 0 is its form. The rules for words and values (`tokens`), for identifiers (`identifiers`)
+and for the patterns made of these tell no digit from another, so what they find in a form they find at the same places
+in every message that has it. The few forms in which a digit's own value matters are told (`tells_digits`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
+from itertools import count
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.parse.tokens import Tokeniser, Tokens
+
+Ints = NDArray[np.int64]
+Thing = TypeVar("Thing", bound=Hashable)
+
+_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
+# Up to 31 a number before the name of a month is its day.
+_DAY: Final = re.compile("0 (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)")
+
+
+def form_of(text: str) -> str:
+    """Return a text with each digit of ASCII as 0.
+
+    >>> form_of("blk_-42 at 10.0.0.1")
+    'blk_-00 at 00.0.0.0'
+    """
+    return text.encode("utf-8", "surrogatepass").translate(_ZEROS).decode("utf-8", "surrogatepass")
+
+
+def tells_digits(form: str, tokens: Tokens) -> bool:
+    """Tell whether messages of a form may have other tokens than the form, which has these.
+
+    >>> tells_digits("r00=0", ("r00", "=", "<*>")), tells_digits("00 May", ("<*>",)), tells_digits("0", ("<*>",))
+    (True, True, False)
+    """
+    return any("0" in token for token in tokens) or _DAY.search(form) is not None
+
+
+class Messages:
+    """Messages in order, by form: `forms` holds each form once, `codes` says which one each message has.
+
+    >>> messages = Messages(["open 7", "open 8", "close 7"])
+    >>> messages.forms, messages.codes.tolist()
+    (['open 0', 'close 0'], [0, 0, 1])
+    """
+
+    def __init__(self, texts: Sequence[str] = ()) -> None:
+        self.texts: list[str] = []
+        self.forms: list[str] = []
+        self.codes = np.zeros(0, np.int64)
+        self._known: dict[bytes, int] = numbering()
+        self._tokeniser = Tokeniser()
+        self._skeletons: dict[Tokens, int] = numbering()
+        self._skeleton_of: list[int] = []  # of each form; -1 where messages of the form may differ
+        self.extend(texts)
+
+    def __len__(self) -> int:
+        """Count the messages."""
+        return len(self.texts)
+
+    def extend(self, texts: Sequence[str]) -> None:
+        """Add messages behind the others."""
+        self.texts += texts
+        folded = [text.encode("utf-8", "surrogatepass").translate(_ZEROS) for text in texts]
+        self.codes = np.concatenate((self.codes, numbered(folded, self._known)))
+        for form in list(self._known)[len(self.forms) :]:
+            self.forms.append(form.decode("utf-8", "surrogatepass"))
+
+    def skeletons(self) -> Ints:
+        """Return for each message the number of its skeleton, counted from 0 in order of first sight of its form.
+
+        >>> Messages(["open 7", "7 is open", "open 8 9"]).skeletons().tolist()
+        [0, 1, 2]
+        """
+        for form in self.forms[len(self._skeleton_of) :]:
+            tokens = self._tokeniser.read(form)[0].tokens
+            self._skeleton_of.append(-1 if tells_digits(form, tokens) else self._skeletons[tokens])
+        numbers = np.array(self._skeleton_of, np.int64)[self.codes]
+        for place in np.flatnonzero(numbers < 0).tolist():
+            numbers[place] = self._skeletons[self._tokeniser.read(self.texts[place])[0].tokens]
+        return numbers
+
+
+def numbering() -> dict[Thing, int]:
+    """Return a dictionary that numbers what it is asked for, 0, 1, 2 ... in order of first sight.
+
+    >>> names = numbering()
+    >>> names["a"], names["b"], names["a"]
+    (0, 1, 0)
+    """
+    return defaultdict(count().__next__)
+
+
+def numbered(things: Iterable[Thing], numbers: dict[Thing, int]) -> Ints:
+    """Return the number of each thing by a `numbering`, which grows.
+
+    >>> numbered("abca", numbering()).tolist()
+    [0, 1, 2, 0]
+    """
+    return np.fromiter(map(numbers.__getitem__, things), np.int64)

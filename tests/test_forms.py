@@ -1,0 +1,129 @@
+"""What is read once for all messages of a form is what reading each message by itself gives."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from tests.naive_families import naive_families, naive_lengths, naive_skeletons
+from tests.strategies import messages
+
+from offscript.entries import Fields, Line
+from offscript.parse.code_length import lengths
+from offscript.parse.forms import Messages
+from offscript.parse.glance import Glance
+from offscript.parse.header import detect_header
+from offscript.parse.identifiers import families_of, found_by, join_contexts
+from offscript.parse.records import Records
+
+NUMBERED = ["r24=", "r7", "31 Jan", "7 May 10", "0x1f", "65a1b2c3-0000-4fff-8abc-0123456789ab", "beef.12", "٣", "\n"]
+
+
+def statements() -> st.SearchStrategy[list[str]]:
+    """Messages, and the same ones with other digits."""
+    odd = st.lists(st.sampled_from(NUMBERED) | st.sampled_from([" ", "=", ": ", "id-"]), max_size=6).map("".join)
+    drawn = st.lists(messages() | odd | st.text("a0 9_-.:é\ud800", max_size=12), min_size=1, max_size=8)
+    return st.builds(_again, drawn, st.integers(0, 99))
+
+
+def _again(texts: list[str], seed: int) -> list[str]:
+    chance = random.Random(seed)
+    others = ["".join(chance.choice("0123456789") if sign in "0123456789" else sign for sign in text) for text in texts]
+    return [text for pair in zip(texts, others, strict=True) for text in pair]
+
+
+class TestMessages:
+    @settings(max_examples=200, deadline=None)
+    @given(statements())
+    @example(["r24=0", "r25=0", "r24=1"])
+    @example(["up 31 Jan", "up 41 Jan", "4 Jan", "1 Jan"])
+    def test_skeletons_equal_those_of_each_message(self, texts: list[str]) -> None:
+        """Messages have the same skeleton where tokenising each says so, wherever a digit's own value matters too."""
+        numbers = Messages(texts).skeletons().tolist()
+        assert _partition(numbers) == _partition(naive_skeletons(texts))
+
+    @settings(max_examples=60, deadline=None)
+    @given(statements(), st.integers(0, 20))
+    def test_messages_may_come_in_parts(self, texts: list[str], cut: int) -> None:
+        """Messages added later have the forms and skeletons that they have at once."""
+        parts, whole = Messages(texts[:cut]), Messages(texts)
+        parts.skeletons()
+        parts.extend(texts[cut:])
+        assert parts.forms == whole.forms
+        assert parts.codes.tolist() == whole.codes.tolist()
+        assert _partition(parts.skeletons().tolist()) == _partition(whole.skeletons().tolist())
+
+
+def _partition(numbers: list[int]) -> list[int]:
+    return [numbers.index(number) for number in numbers]
+
+
+class TestFamilies:
+    @settings(max_examples=150, deadline=None)
+    @given(statements())
+    def test_families_equal_those_of_each_message(self, texts: list[str]) -> None:
+        """Identifiers found by form are those found in message after message."""
+        found = [
+            ((one.shape, "".join(one.contexts)), dict(zip(one.found.lines.tolist(), _texts(one), strict=True)))
+            for one in families_of(Messages(texts))
+        ]
+        assert found == naive_families(texts)
+
+    @settings(max_examples=100, deadline=None)
+    @given(statements())
+    def test_keys_find_at_the_same_place_in_a_form(self, texts: list[str]) -> None:
+        """What a family's pattern finds in each message is read at one place of each form."""
+        texts = [text.encode("utf-8", "replace").decode() for text in texts]
+        read = Messages(texts)
+        families = families_of(read)
+        families += [more for one in families if (more := join_contexts(one, families, len(texts)))]
+        for family in families:
+            found = found_by(family.key(), read)
+            ids = dict(zip(found.lines.tolist(), (found.texts[one] for one in found.ids.tolist()), strict=True))
+            assert [ids.get(line) for line in range(len(texts))] == [family.key().find(Fields(text)) for text in texts]
+
+
+def _texts(family: object) -> list[str]:
+    found = family.found  # type: ignore[attr-defined]
+    return [found.texts[one] for one in found.ids.tolist()]
+
+
+class TestLengths:
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=25))
+    def test_lengths_equal_the_obvious_ones(self, pairs: list[tuple[int, int]]) -> None:
+        """Lengths by arrays, the shuffles drawn once, are those of shuffling and counting line by line."""
+        keys, group = [key for key, _ in pairs], [one for _, one in pairs]
+        assert tuple(lengths(np.array(keys), np.array(group))) == pytest.approx(naive_lengths(keys, group), abs=1e-8)
+
+
+class TestGlance:
+    @pytest.mark.parametrize(
+        "texts",
+        [
+            ["2024-05-01 10:00:00 INFO [main] start 7", "  with", "stray", "2024-05-01 10:00:01 WARN [io-1] stop"],
+            ["May  1 10:00:00 host sshd[12]: up", "May  1 10:00:00 host kernel: up", "May  1 10:00:00 host -: up"],
+            ['{"ts": "2024-05-01T10:00:00Z", "msg": "up 7", "req": "a-1"}', '{"msg": "down", "x": {"y": 1}}'],
+            ["level=info msg=up req=7", "level=warn msg=down"],
+            ["up 1", " more", "down 2"],
+            ['{"log": "2024-05-01 10:00:00 INFO up\\n", "stream": "stdout", "time": "2024-05-01T10:00:00Z"}'],
+            [],
+        ],
+    )
+    def test_a_glance_sees_the_records(self, texts: list[str]) -> None:
+        """Messages and header values seen at a glance are those of reading the records of each source."""
+        texts = ["no header here", *texts * 40]
+        header = detect_header(texts)
+        sources = ["ab"[place % 3 == 0] for place in range(len(texts))]
+        records, glance = Records(header), Glance(header)
+        both = zip(texts, sources, strict=True)
+        fields = [read for text, source in both if (read := records.fields(Line(text, source))) is not None]
+        for begin in range(0, len(texts), 50):
+            glance.read(texts[begin : begin + 50], sources[begin : begin + 50])
+        assert glance.messages.texts == [one.message for one in fields]
+        for name, column in glance.columns.items():
+            assert column == [dict(reversed(one.named)).get(name) for one in fields]
+        assert {name for one in fields for name, _ in one.named} <= set(glance.columns)
