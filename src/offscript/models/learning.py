@@ -133,17 +133,25 @@ def profile_of(sessions: DistinctSessions, symbols: int, threshold: float) -> Pr
     return Profile.of(sessions.counted(symbols)[ended], sessions.counts[ended], threshold)
 
 
-def learn(vocabulary: Vocabulary, lesson: Lesson, config: Config, progress: Progress | None = None) -> Learnt:
+def learn(
+    vocabulary: Vocabulary,
+    lesson: Lesson,
+    config: Config,
+    progress: Progress | None = None,
+    *,
+    trained: tuple[Ensemble, tuple[Curve, ...]] | None = None,
+) -> Learnt:
     """Train one network for each fold, and calibrate each on the fold it did not see.
 
     A pair's probability is the blend of network and sightings (`Sightings.blend`); out of fold both know the other
     folds only. The share promised counts new keys, END and unexpected keys together.
+    `trained` are networks of the same lesson, seed and folds, with their curves: they are only calibrated anew.
     """
     lesson = lesson.within(config.max_training_entries, config.seed)
     found = windows(lesson.sessions, lesson.complete, config.history)
     unit, fold, folds = _folds(lesson, found, config)
     pairs = distinct_pairs(found, unit, fold, folds)
-    ensemble, curves = train_ensemble(pairs, len(vocabulary), config, progress)
+    ensemble, curves = trained or train_ensemble(pairs, len(vocabulary), config, progress)
     asked = config.false_alarms_per_entry if lesson.per_entry else config.false_alarms
     units = int(unit.max()) + 1
     rule = Rule(config.rule, config.rare_probability or rare_for(asked, len(unit) / units), config.candidates)
