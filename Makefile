@@ -42,7 +42,7 @@ $(PEERS): $(STAMP)
 constraints:
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
 	build/constraints/bin/python -m pip install -q 'pip>=25.1'
-	build/constraints/bin/python -m pip install -q -e '.[peers,plots]' --group dev
+	build/constraints/bin/python -m pip install -q -e '.[peers,plots,baselines]' --group dev
 	build/constraints/bin/python -m pip freeze --exclude-editable --exclude offscript > constraints.txt
 
 clean:

@@ -1,0 +1,1 @@
+"""Published and simple detectors to hold ours against, each learnt from sessions of keys and giving scores."""
