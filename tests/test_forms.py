@@ -12,12 +12,13 @@ from tests.naive_families import naive_families, naive_lengths, naive_skeletons
 from tests.strategies import messages
 
 from offscript.entries import Fields, Line
-from offscript.parse.code_length import lengths
-from offscript.parse.forms import Messages
+from offscript.parse.code_length import lengths, sorted_turns
+from offscript.parse.forms import Messages, form_of
 from offscript.parse.glance import Glance
-from offscript.parse.header import detect_header
-from offscript.parse.identifiers import families_of, found_by, join_contexts
+from offscript.parse.header import Header, detect_header
+from offscript.parse.identifiers import Sample, families_of, join_contexts, places_of
 from offscript.parse.records import Records
+from offscript.parse.turns import counted_turns
 
 NUMBERED = ["r24=", "r7", "31 Jan", "7 May 10", "0x1f", "65a1b2c3-0000-4fff-8abc-0123456789ab", "beef.12", "٣", "\n"]
 
@@ -81,7 +82,7 @@ class TestFamilies:
         families = families_of(read)
         families += [more for one in families if (more := join_contexts(one, families, len(texts)))]
         for family in families:
-            found = found_by(family.key(), read)
+            found = Sample(read).found(places_of(family.key(), read))
             ids = dict(zip(found.lines.tolist(), (found.texts[one] for one in found.ids.tolist()), strict=True))
             assert [ids.get(line) for line in range(len(texts))] == [family.key().find(Fields(text)) for text in texts]
 
@@ -99,8 +100,60 @@ class TestLengths:
         keys, group = [key for key, _ in pairs], [one for _, one in pairs]
         assert tuple(lengths(np.array(keys), np.array(group))) == pytest.approx(naive_lengths(keys, group), abs=1e-8)
 
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, 3) | st.just(300), st.integers(0, 3)), min_size=1, max_size=40))
+    def test_counting_equals_sorting(self, pairs: list[tuple[int, int]]) -> None:
+        """The compiled loop counts what sorting counts, with few keys and with many."""
+        keys, group = np.array([key for key, _ in pairs]), np.array([one for _, one in pairs])
+        count = int(keys.max()) + 1
+        for sorted_, counted in zip(sorted_turns(keys, count, group), counted_turns(keys, count, group), strict=True):
+            assert sorted_.tolist() == counted.tolist()
+
+
+HEADED = [
+    "2024-05-01 10:00:00,123 +0200 INFO [main] a.B: start 7",
+    "2024-05-01T10:00:00Z 2024-05-01T10:00:01.5 WARN x",
+    "May  1 10:00:00 host sshd[12]: up 7  ",
+    "Sat Dec 31 23:59:60 2016 [error] [client 10.0.0.1] gone",
+    "<13>1 2024-05-01T10:00:00Z host app 7 ID - up",
+    "<13>May  1 10:00:00 host app: up",
+    "081109 203518 35 INFO dfs.Name: block 7",
+    "- 1117838570 2005.06.03 R02-M1 2005-06-03-15.42.50.363779 R02 RAS KERNEL INFO cache 7",
+    "[05/01/24 11:00:00 PM] DEBUG é 7",
+    "1445184107978 [12] up 7",
+    "[   12.345678] usb 1-1: up",
+    "10:00:00 -0500 7 | INFO | up",
+    "INFO 7 up",
+    "app[7]: up",
+]
+
+
+def _shaken(texts: list[str], chance: random.Random, share: float) -> list[str]:
+    """The texts with some of their digits drawn anew, so that stamps have numbers that no stamp has."""
+    return [
+        "".join(
+            chance.choice("0123456789") if sign in "0123456789" and chance.random() < share else sign for sign in text
+        )
+        for text in texts
+    ]
+
 
 class TestGlance:
+    @settings(max_examples=120, deadline=None)
+    @given(
+        st.sampled_from(HEADED),
+        st.lists(st.sampled_from([*HEADED, "  more", "stray 7", "", "é 7"]), max_size=6),
+        st.integers(0, 9_999),
+        st.sampled_from([0.05, 0.3, 1.0]),
+    )
+    def test_headers_read_by_form(self, text: str, others: list[str], seed: int, share: float) -> None:
+        """Lines that differ in digits have the records, messages and values that reading each gives, damaged or not."""
+        chance = random.Random(seed)
+        header = detect_header([text] * 30)
+        lines = _shaken([text] * 12 + others * 2, chance, share)
+        chance.shuffle(lines)
+        _compare(header, lines, [chance.choice("ab") for _ in lines])
+
     @pytest.mark.parametrize(
         "texts",
         [
@@ -116,14 +169,17 @@ class TestGlance:
     def test_a_glance_sees_the_records(self, texts: list[str]) -> None:
         """Messages and header values seen at a glance are those of reading the records of each source."""
         texts = ["no header here", *texts * 40]
-        header = detect_header(texts)
-        sources = ["ab"[place % 3 == 0] for place in range(len(texts))]
-        records, glance = Records(header), Glance(header)
-        both = zip(texts, sources, strict=True)
-        fields = [read for text, source in both if (read := records.fields(Line(text, source))) is not None]
-        for begin in range(0, len(texts), 50):
-            glance.read(texts[begin : begin + 50], sources[begin : begin + 50])
-        assert glance.messages.texts == [one.message for one in fields]
-        for name, column in glance.columns.items():
-            assert column == [dict(reversed(one.named)).get(name) for one in fields]
-        assert {name for one in fields for name, _ in one.named} <= set(glance.columns)
+        _compare(detect_header(texts), texts, ["ab"[place % 3 == 0] for place in range(len(texts))])
+
+
+def _compare(header: Header, texts: list[str], sources: list[str]) -> None:
+    records, glance = Records(header), Glance(header)
+    both = zip(texts, sources, strict=True)
+    fields = [read for text, source in both if (read := records.fields(Line(text, source))) is not None]
+    for begin in range(0, len(texts), 50):
+        glance.read(texts[begin : begin + 50], sources[begin : begin + 50])
+    assert glance.messages.texts == [one.message for one in fields]
+    assert [glance.messages.forms[code] for code in glance.messages.codes] == [form_of(one.message) for one in fields]
+    for name, column in glance.columns.items():
+        assert column == [dict(reversed(one.named)).get(name) for one in fields]
+    assert {name for one in fields for name, _ in one.named} <= set(glance.columns)

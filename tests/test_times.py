@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offscript.errors import UsageError
-from offscript.parse.times import FORMATS, Stamp, stamp, time_of
+from offscript.parse.forms import form_of
+from offscript.parse.times import FORMATS, LONGEST_START, Stamp, stamp, time_of
 
 WITH_YEAR = [form for form in FORMATS if "%Y" in form and "%I" not in form]
 
@@ -53,6 +55,24 @@ def test_each_format_is_read_to_the_microsecond(form: str, text: str, moment: st
     """The time is exact, and the first format that reads the text is the one meant for it."""
     assert stamp(form).read(text) == at(moment)
     assert next(known for known in FORMATS if stamp(known).read(text) is not None) == form
+
+
+WRITTEN = {
+    "Y": ["1999", "2024"], "y": ["99", "07"], "m": ["1", "07", "12"], "d": ["3", "07", "31"], "b": ["Sep", "september"],
+    "a": ["Mon", "wednesday"], "H": ["0", "07", "23"], "I": ["7", "12"], "M": ["0", "07", "59"], "S": ["0", "07", "60"],
+    "p": ["AM", "pm"], "Z": ["UTC", "CEST"], "s": ["1445184107", "1445184107978"], "u": ["   7", "12345"], "L": ["I"],
+}  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.data(), st.sampled_from(FORMATS), st.sampled_from([" ", "   ", "\t"]), st.sampled_from(["", ".123", " +0200 x"])
+)
+def test_the_start_of_a_format_fits_all_its_stamps(data: st.DataObject, form: str, blank: str, after: str) -> None:
+    """No stamp is passed over because its digits are 0 or what follows its start is cut off."""
+    text = re.sub("%(.)", lambda found: data.draw(st.sampled_from(WRITTEN[found[1]])), form).replace(" ", blank) + after
+    if re.match(stamp(form).pattern, text):
+        assert re.match(stamp(form).start(), form_of(text)[:LONGEST_START])
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,6 +6,7 @@ parameter is fitted, so more contexts cost what they take to learn, and no code 
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -19,11 +20,14 @@ SHUFFLES: Final = 3
 """Shuffles averaged: their spread is under 0.02 bits on every log tried, far below the differences that decide."""
 
 KEPT_SHUFFLES: Final = 16
-"""Lengths of which the shuffles are kept, about 1 MB each for 20,000 lines: candidates often stand in as many lines."""
+"""Numbers of lines whose shuffles are kept, 1 MB each for 20,000: candidates often stand in as many lines."""
 
 DECIMALS: Final = 9
 """Of a length: sums of a million logarithms are right to more, and errors of rounding must not order equal candidates.
 """
+
+MOST_PAIRS: Final = 1 << 18
+"""Pairs of keys counted in a table, of 1 MB; a log of more than 500 different keys is counted by sorting."""
 
 
 class Lengths(NamedTuple):
@@ -34,21 +38,15 @@ class Lengths(NamedTuple):
     disordered: float
 
 
-class _Coded(NamedTuple):
-    """Keys, what sorts them, and the chance that the unigram gives each."""
-
-    keys: Ints
-    by_key: Ints
-    unigram: Floats
-
-
 def bits_per_key(keys: Ints, group: Ints) -> float:
     """Code each key after the key before it in its group, learning as it goes; return the mean code length in bits.
+
+    Keys and groups are numbers from 0.
 
     >>> round(bits_per_key(np.array([0, 1] * 500), np.zeros(1000, np.int64)), 2)
     0.01
     """
-    return _bits(_coded(keys), group, sorting(group))
+    return _bits(keys, _unigram(keys), group)
 
 
 def lengths(keys: Ints, group: Ints) -> Lengths:
@@ -58,17 +56,14 @@ def lengths(keys: Ints, group: Ints) -> Lengths:
     >>> plain < shuffled, plain < disordered
     (True, True)
     """
-    coded, by_group = _coded(keys), sorting(group)
     renamed, reordered = _shuffles(len(keys))
-    others = [group[order] for order in renamed]
-    mixed = [keys[order[sorting(group[order])]] for order in reordered]
-    disordered = np.empty((SHUFFLES, len(keys)), np.int64)
-    disordered[:, by_group] = mixed
-    return Lengths(
-        _bits(coded, group, by_group),
-        sum(_bits(coded, other, sorting(other)) for other in others) / SHUFFLES,
-        sum(_bits(_coded(other), group, by_group) for other in disordered) / SHUFFLES,
-    )
+    unigram, by_group = _unigram(keys), sorting(group)
+    shuffled = sum(_bits(keys, unigram, group[order]) for order in renamed)
+    disordered, other = 0.0, np.empty_like(keys)
+    for order in reordered:
+        other[by_group] = keys[order[sorting(group[order])]]
+        disordered += _bits(other, _unigram(other), group)
+    return Lengths(_bits(keys, unigram, group), shuffled / SHUFFLES, disordered / SHUFFLES)
 
 
 @lru_cache(maxsize=KEPT_SHUFFLES)
@@ -79,26 +74,58 @@ def _shuffles(count: int) -> tuple[list[Ints], list[Ints]]:
     return renamed, [np.argsort(rng.random(count)) for _ in range(SHUFFLES)]
 
 
-def _coded(keys: Ints) -> _Coded:
-    by_key = sorting(keys)
-    seen = np.empty_like(keys)
-    seen[by_key] = _turns(keys[by_key])
-    return _Coded(keys, by_key, (seen + 1.0 / (int(keys.max()) + 1)) / (np.arange(len(keys)) + 1.0))
+def _unigram(keys: Ints) -> Floats:
+    """The chance that keys have by the keys before them."""
+    chances, _ = _turns(keys, np.arange(len(keys)))  # each in a group of its own
+    chances += 1.0 / (int(keys.max()) + 1)
+    chances /= np.arange(1.0, len(keys) + 1.0)
+    return chances
 
 
-def _bits(coded: _Coded, group: Ints, by_group: Ints) -> float:
-    """Mean code length of keys in groups, which `by_group` sorts."""
-    keys, by_key, unigram = coded
-    previous = np.zeros(len(keys), np.int64)  # 0: the start of a group
-    ordered = group[by_group]
-    previous[by_group[1:]] = np.where(ordered[1:] == ordered[:-1], keys[by_group[:-1]] + 1, 0)
-    # Sorted by key and then by what went before: what sorting the pairs would give, by counting.
-    by_pair = by_key[sorting(previous[by_key])]
-    pairs = _turns((previous * (int(keys.max()) + 1) + keys)[by_pair])
+def _bits(keys: Ints, unigram: Floats, group: Ints) -> float:
+    chances, met = _turns(keys, group)
+    chances += unigram
     # Of a context that was met n times the chances are divided by 1, 2 ... n, in whatever order.
-    met = np.bincount(previous)
     whole = np.cumsum(np.log2(np.arange(1.0, met.max() + 1.0)))[met[met > 0] - 1].sum()
-    return round(float((whole - np.log2(pairs + unigram[by_pair]).sum()) / len(keys)), DECIMALS) + 0.0  # never -0.0
+    return round(float(whole - np.log2(chances, out=chances).sum()) / len(keys), DECIMALS) + 0.0  # never -0.0
+
+
+def _turns(keys: Ints, group: Ints) -> tuple[Floats, Ints]:
+    """Count for each key how often it came before right after the same key of its group, and how often after each."""
+    count = int(keys.max()) + 1
+    # The compiled loop is ten times as fast, but loading the compiler takes longer than it saves.
+    if "numba" in sys.modules and count * (count + 1) <= MOST_PAIRS:
+        from offscript.parse.turns import counted_turns  # noqa: PLC0415
+
+        return counted_turns(keys, count, group)
+    return sorted_turns(keys, count, group)
+
+
+def sorted_turns(keys: Ints, count: int, group: Ints) -> tuple[Floats, Ints]:
+    """Count for each key how often it came before right after the same key; and how often keys came after each.
+
+    Keys are numbers below `count`; the start of a group is a key of its own, the first.
+
+    >>> turns, met = sorted_turns(np.array([0, 1, 0, 1]), 2, np.zeros(4, np.int64))
+    >>> turns.tolist(), met.tolist()
+    ([0.0, 0.0, 0.0, 1.0], [1, 2, 1])
+    """
+    by_group, previous = sorting(group), np.zeros_like(keys)
+    ordered = group[by_group]
+    previous[by_group[1:]] = (keys[by_group[:-1]] + 1) * (ordered[1:] == ordered[:-1])
+    met = np.bincount(previous, minlength=count + 1)
+    previous *= count
+    previous += keys
+    if count * (count + 1) <= 1 << 16:
+        by_pair = sorting(previous)
+    else:  # by key, and then by what came before
+        by_key = sorting(keys)
+        by_pair = by_key[sorting((previous // count)[by_key])]
+    ordered = previous[by_pair]
+    starts = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
+    turns = np.empty(len(keys))
+    turns[by_pair] = np.arange(len(keys)) - np.repeat(starts, np.diff(starts, append=len(keys)))
+    return turns, met
 
 
 def sorting(numbers: Ints) -> Ints:
@@ -108,11 +135,3 @@ def sorting(numbers: Ints) -> Ints:
     [1, 3, 0, 2]
     """
     return np.argsort(numbers.astype(np.uint16) if numbers.max() < 1 << 16 else numbers, kind="stable")
-
-
-def _turns(ordered: Ints) -> Ints:
-    """Count, for each of sorted numbers, how many equal ones stand before it."""
-    starts = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    sizes = np.diff(starts, prepend=0, append=len(ordered))
-    turns: Ints = np.arange(len(ordered)) - np.repeat(np.concatenate(([0], starts)), sizes)
-    return turns

@@ -18,7 +18,7 @@ _LETTERS = {"V": "VERBOSE", "T": "TRACE", "D": "DEBUG", "I": "INFO", "N": "NOTIC
             "C": "CRITICAL", "F": "FATAL"}  # fmt: skip
 _SEVERITIES = ("EMERG", "ALERT", "CRIT", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG")  # RFC 5424, 6.2.1
 
-_OPEN, _CLOSE = r"[\[(<\"']?", r"[\])>\"']?"
+OPEN, _CLOSE = r"[\[(<\"']?", r"[\])>\"']?"
 _WORD = r"[^\s|]+"
 # The name of a program may hold blanks, but only where a process id ends it.
 _MORE_WORDS = r"(?:(?: [^\s:\[\]|]{1,64}){1,2}(?=\[\d{1,10}\]:))?"
@@ -27,8 +27,8 @@ _TAG = r"[^\s:\[\]|]{1,128}(?:::?[^\s:\[\]|]{1,128}){0,8}"
 # `{}` is where the name of the group goes. Neighbouring quantifiers never match the same character, so that each
 # pattern stays linear.
 SHAPES = {
-    "level": rf"{_OPEN}(?:[\w.-]{{1,40}}:)?(?P<level>(?i:{_LEVELS})){_CLOSE}[:,]?",
-    "letter": rf"{_OPEN}(?P<level>[{''.join(_LETTERS)}]){_CLOSE}:?",
+    "level": rf"{OPEN}(?:[\w.-]{{1,40}}:)?(?P<level>(?i:{_LEVELS})){_CLOSE}[:,]?",
+    "letter": rf"{OPEN}(?P<level>[{''.join(_LETTERS)}]){_CLOSE}:?",
     "number": rf"[\[(<#]?({{}}-?\d{{1,20}}){_CLOSE}[,:]?",
     "bracket": r"\[\s*({}[^\[\]]{0,512}(?:\[[^\[\]]{0,256}\][^\[\]]{0,256}){0,4})\][,:]?",
     "logger": r"({}[A-Za-z_$][\w$./@-]{0,256}),?",
@@ -80,9 +80,9 @@ class Column:
 def fragment(column: Column, group: str = "") -> str:
     """The pattern of one column; its value is in the group of that name if one is given."""
     if column.shape == "stamp":
-        return rf"{_OPEN}{stamp(column.form).pattern}{_CLOSE}[,:;]?"
+        return rf"{OPEN}{stamp(column.form).pattern}{_CLOSE}[,:;]?"
     if column.shape == "stamp-again":
-        return rf"{_OPEN}({f'?P<{group}>' if group else '?:'}{stamp(column.form).bare}){_CLOSE}[,:;]?"
+        return rf"{OPEN}({f'?P<{group}>' if group else '?:'}{stamp(column.form).bare}){_CLOSE}[,:;]?"
     if column.shape in _GLUED:
         return _GLUED[column.shape]
     shape = SHAPES[column.shape].replace("{more}", _MORE_WORDS if column.step else "")

@@ -28,7 +28,16 @@ from offscript.entries import Fields
 from offscript.parse.code_length import lengths, sorting
 from offscript.parse.glance import Glance
 from offscript.parse.header import Header
-from offscript.parse.identifiers import Found, families_of, found_by, join_contexts
+from offscript.parse.identifiers import (
+    Found,
+    Places,
+    Sample,
+    families_of,
+    join_contexts,
+    nowhere,
+    places_of,
+    same_places,
+)
 from offscript.parse.session_key import SessionKey
 
 Ints = NDArray[np.int64]
@@ -247,12 +256,18 @@ def _in_two_looks(glance: Glance, take: Callable[[int], bool], keys: Callable[[]
 
 def _discover(glance: Glance, numbers: Ints) -> Discovery:
     keys = np.unique(numbers, return_inverse=True)[1].astype(np.int64)
-    judged = [judge(key, found, keys) for key, found in _candidates(glance)]
+    places = {}
+    judged = []
+    for key, found, at in _candidates(glance):
+        judged.append(judge(key, found, keys))
+        places[key] = at
     judged.sort(key=_merit, reverse=True)
     best_score = next((one.score for one in judged if one.is_session), MIN_SCORE)
     for place, candidate in enumerate(judged[:FULLY_JUDGED]):
         if candidate.key.where == "message" and candidate.score * 2 >= best_score:
-            judged[place] = judge(candidate.key, found_by(candidate.key, glance.messages), keys)
+            at = places_of(candidate.key, glance.messages)
+            if not same_places(at, places[candidate.key]):
+                judged[place] = judge(candidate.key, Sample(glance.messages).found(at), keys)
     judged.sort(key=_merit, reverse=True)
     best: dict[str, Candidate] = {}  # of a family with and without further contexts, which bear one name, the better
     for candidate in judged:
@@ -274,16 +289,17 @@ def _choose(sessions: Sequence[Candidate]) -> Candidate | None:
     return max(near, key=lambda one: (one.ids, one.id_length, one.coverage, one.key.describe()))
 
 
-def _candidates(glance: Glance) -> list[tuple[SessionKey, Found]]:
+def _candidates(glance: Glance) -> list[tuple[SessionKey, Found, Places]]:
+    """The keys worth judging, the ids first noted for each, and where in messages these stand."""
     families, lines = families_of(glance.messages), len(glance)
     enough = [family for family in families if family.count >= MIN_COVERAGE * lines and _says_something(family.found)]
     enough += [more for family in enough if (more := join_contexts(family, families, lines)) is not None]
     enough.sort(key=lambda family: family.count, reverse=True)
-    candidates = [(family.key(), family.found) for family in enough[:MAX_CANDIDATES]]
+    candidates = [(family.key(), family.found, family.places) for family in enough[:MAX_CANDIDATES]]
     for name, column in glance.columns.items():
         found = Found.of(column)
         if len(found.lines) >= MIN_COVERAGE * lines and _says_something(found):
-            candidates.append((SessionKey("header", field=name, name=name), found))
+            candidates.append((SessionKey("header", field=name, name=name), found, nowhere()))
     return candidates
 
 
@@ -312,7 +328,7 @@ def judge(key: SessionKey, found: Found, keys: Ints) -> Candidate:
         ids=ids,
         lines_per_id=len(lines) / ids,
         keys_per_id=_distinct_pairs(group, seen) / ids,
-        id_length=sum(map(len, found.names())) / ids,
+        id_length=found.characters() / ids,
         life=_mean_life(lines, group) / len(keys),
         bits=bits,
         gain=shuffled - bits,
@@ -338,7 +354,8 @@ def _distinct_pairs(group: Ints, seen: Ints) -> int:
 
 def _beginnings(lines: Ints, group: Ints, sample: int) -> Ints:
     """Return where ids begin, without those that may have begun before the sample, if enough others do."""
-    first = np.unique(group, return_index=True)[1]
+    first = np.empty(int(group.max()) + 1, np.int64)
+    first[group[::-1]] = np.arange(len(group))[::-1]  # of an id set several times the last counts
     late = first[lines[first] >= SETTLED * sample]
     return late if len(late) >= MIN_IDS else first
 
@@ -357,6 +374,6 @@ def _share_of_equal_pairs(keys: Ints) -> float:
 def _mean_life(lines: Ints, group: Ints) -> float:
     """Count the lines from the first to the last line of an id, on average over lines, which ascend."""
     first, last = np.zeros((2, group.max() + 1), np.int64)
-    first[group[::-1]] = lines[::-1]  # of an id set several times the last counts
+    first[group[::-1]] = lines[::-1]  # as above
     last[group] = lines
     return float(np.mean((last - first + 1)[group]))

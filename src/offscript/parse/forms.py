@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from itertools import count
+from itertools import count, islice
 from typing import Final, TypeVar
 
 import numpy as np
@@ -32,7 +32,16 @@ def form_of(text: str) -> str:
     >>> form_of("blk_-42 at 10.0.0.1")
     'blk_-00 at 00.0.0.0'
     """
-    return text.encode("utf-8", "surrogatepass").translate(_ZEROS).decode("utf-8", "surrogatepass")
+    return folded(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
+def folded(raw: bytes) -> bytes:
+    """Return the bytes of a text with each digit as 0.
+
+    >>> folded(b"blk_-42")
+    b'blk_-00'
+    """
+    return raw.translate(_ZEROS)
 
 
 def tells_digits(form: str, tokens: Tokens) -> bool:
@@ -66,12 +75,17 @@ class Messages:
         """Count the messages."""
         return len(self.texts)
 
-    def extend(self, texts: Sequence[str]) -> None:
-        """Add messages behind the others."""
+    def extend(self, texts: Sequence[str], alike: Ints | None = None) -> None:
+        """Add messages behind the others; those with the same number in `alike` are known to be of one form."""
         self.texts += texts
-        folded = [text.encode("utf-8", "surrogatepass").translate(_ZEROS) for text in texts]
-        self.codes = np.concatenate((self.codes, numbered(folded, self._known)))
-        for form in list(self._known)[len(self.forms) :]:
+        first, kinds = np.arange(len(texts)), np.arange(len(texts))
+        if alike is not None:
+            _, places, which = np.unique(alike, return_index=True, return_inverse=True)
+            first = np.sort(places)
+            kinds = np.searchsorted(first, places[which])
+        forms = [folded(texts[place].encode("utf-8", "surrogatepass")) for place in first.tolist()]
+        self.codes = np.concatenate((self.codes, numbered(forms, self._known)[kinds]))
+        for form in islice(self._known, len(self.forms), None):
             self.forms.append(form.decode("utf-8", "surrogatepass"))
 
     def skeletons(self) -> Ints:

@@ -12,7 +12,7 @@ import re2
 from offscript.entries import Fields, Line
 from offscript.errors import InputError, ModelError, OffscriptError, UsageError
 from offscript.parse.columns import LEVEL_IN_TEXT, Column, compile_columns, level_name
-from offscript.parse.layouts import LEAST_COVERAGE, find_columns
+from offscript.parse.layouts import LEAST_COVERAGE, find_columns, is_share
 from offscript.parse.structured import (
     NO_FIELDS,
     REGULAR,
@@ -93,13 +93,11 @@ class Header:
 
     def share(self, texts: Sequence[str]) -> float:
         """The share of lines that this header fits, from 0 to 1; lines that read like continuations do not count."""
-        fits = misses = 0
-        for text in texts:
-            if self._read(text, None) is not None:
-                fits += 1
-            elif not self.continues(text):
-                misses += 1
-        return fits / (fits + misses) if fits + misses else 1.0
+        return self._share([self._read(text, None) is not None for text in texts], texts)
+
+    def _share(self, fits: Sequence[bool], texts: Sequence[str]) -> float:
+        misses = sum(1 for text, fit in zip(texts, fits, strict=True) if not fit and not self.continues(text))
+        return sum(fits) / (sum(fits) + misses) if sum(fits) + misses else 1.0
 
     def continues(self, text: str) -> bool:
         """Whether a line that `split` gives None for reads like one that goes on with the record before it."""
@@ -319,15 +317,17 @@ def detect_header(texts: Sequence[str], time_format: str | None = None) -> Heade
 
 
 def _sample(texts: Sequence[str]) -> list[str]:
-    records = [text for text in texts if text and not looks_like_continuation(text)] or list(texts)
+    continues = _CONTINUATION.match
+    records = [text for text in texts if text and not continues(text)] or list(texts)
     stride = max(1, len(records) // SAMPLE)
     return records[::stride][: 2 * SAMPLE]
 
 
 def _detect(sample: list[str], form: str | None, depth: int) -> Header:
     for kind, load in (("json", json_object), ("logfmt", logfmt_object)):
-        objects = [loaded for text in sample if (loaded := load(text)) is not None]
-        if objects and len(objects) >= REGULAR * len(sample) and (names := find_fields(objects)):
+        if not sample or not is_share(sample, _reads(load), REGULAR * len(sample)):
+            continue
+        if names := find_fields([loaded for text in sample if (loaded := load(text)) is not None]):
             return _completed(Header(kind, names=names), sample, depth)
     columns = find_columns([text[:LONGEST_START] for text in sample], form)
     if not columns:
@@ -339,10 +339,15 @@ def _detect(sample: list[str], form: str | None, depth: int) -> Header:
     return _completed(Header("columns", columns, level_in_text=with_level > REGULAR * len(sample)), sample, depth)
 
 
+def _reads(load: Callable[[str], object]) -> Callable[[str], bool]:
+    return lambda text: load(text) is not None
+
+
 def _completed(found: Header, sample: Sequence[str], depth: int) -> Header:
     """With the header of its messages, if a container or forwarder wraps records that have one, and its coverage."""
     inner = None
-    records = [fields for text in sample if (fields := found.split(text)) is not None]
+    read = [found.split(text) for text in sample]
+    records = [fields for fields in read if fields is not None]
     in_container = bool(records) and all(dict(r.named).get("stream") in ("stdout", "stderr") for r in records)
     if depth and (in_container or found.kind == "json" or any(c.shape in ("tag", "data") for c in found.columns)):
         messages = [fields.message for fields in records]
@@ -350,6 +355,8 @@ def _completed(found: Header, sample: Sequence[str], depth: int) -> Header:
         fits = _has_time(within) and within.share(messages) >= LEAST_COVERAGE
         # A plain inner header still tells a container's indented lines from its records.
         inner = within if fits or in_container else None
+    if inner is None:
+        return replace(found, coverage=round(found._share([fields is not None for fields in read], sample), 4))
     found = replace(found, inner=inner)
     return replace(found, coverage=round(found.share(sample), 4))
 

@@ -83,9 +83,13 @@ class Found:
         lines = np.flatnonzero(given != numbers.get(None, -1))
         return cls(lines, given[lines], [text or "" for text in numbers])
 
-    def names(self) -> set[str]:
+    def names(self) -> list[str]:
         """Return the ids, each once."""
-        return {self.texts[number] for number in np.unique(self.ids).tolist()}
+        return [self.texts[number] for number in np.flatnonzero(np.bincount(self.ids)).tolist()]
+
+    def characters(self) -> int:
+        """Count the characters of the ids, each once."""
+        return sum(map(len, self.names()))
 
 
 class Sample:
@@ -138,16 +142,21 @@ def joined(several: Sequence[Places]) -> Places:
     return Places(forms[first], starts[first], ends[first])
 
 
-def found_by(key: SessionKey, messages: Messages) -> Found:
-    """Read the ids that a family's key finds: at the same place in all messages of a form.
+def same_places(one: Places, other: Places) -> bool:
+    """Whether places are the same."""
+    return all(map(np.array_equal, one, other))
 
-    >>> found_by(Family("req-<n>", ()).key(), Messages(["open req-1", "idle", "open req-2"])).lines.tolist()
-    [0, 2]
+
+def places_of(key: SessionKey, messages: Messages) -> Places:
+    """Find where the pattern of a family's key finds its ids: at one place in all messages of a form.
+
+    >>> messages = Messages(["open req-1", "idle", "open req-2"])
+    >>> [column.tolist() for column in places_of(Family("req-<n>", ()).key(), messages)]
+    [[0], [5], [10]]
     """
     spans = [key.span(form) for form in messages.forms]
     rows = [(form, *span) for form, span in enumerate(spans) if span is not None]
-    forms, starts, ends = np.array(rows, np.int64).reshape(-1, 3).T
-    return Sample(messages).found(Places(forms, starts, ends))
+    return Places(*np.array(rows, np.int64).reshape(-1, 3).T)
 
 
 @dataclass(slots=True)

@@ -11,10 +11,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from itertools import pairwise
+from math import ceil
 
-from offscript.parse.columns import Column, compile_columns, probe
-from offscript.parse.times import FORMATS, stamp
+from offscript.parse.columns import OPEN, Column, compile_columns, probe
+from offscript.parse.forms import form_of
+from offscript.parse.times import FORMATS, LONGEST_START, stamp
 
 # Half of the lines: in a log of long stack traces or statements few lines are records.
 LEAST_COVERAGE = 0.5
@@ -66,7 +69,7 @@ def _protocol(rests: Sequence[str]) -> tuple[Column, ...]:
 
 def _find_stamp(texts: Sequence[str], forms: Sequence[str]) -> tuple[Column, ...]:
     """The columns up to and with the time stamp."""
-    glued = _share(texts, lambda text: re.match(r"<\d{1,3}>(?:1\s)?", text) is not None) >= REGULAR
+    glued = is_share(texts, re.compile(r"<\d{1,3}>(?:1\s)?").match, REGULAR * len(texts))
     bodies = [re.sub(r"^<\d{1,3}>(?:1\s)?", "", text) if glued else text for text in texts]
     places: Counter[tuple[str, int]] = Counter()
     for text in bodies:
@@ -79,7 +82,7 @@ def _find_stamp(texts: Sequence[str], forms: Sequence[str]) -> tuple[Column, ...
     most = max((n for _, n in fixed), default=0)
     if fixed and most * 1.1 >= max(floating.values()):
         best = [(form, skip) for (form, skip), n in fixed if n >= REGULAR * most]
-        form, skip = min(best, key=lambda place: _stamp_rank(bodies, *place))
+        form, skip = best[0] if len(best) == 1 else min(best, key=lambda place: _stamp_rank(bodies, *place))
         return (*first, *_prefix(bodies, form, skip), Column("stamp", form=form))
     form, n = floating.most_common(1)[0] if floating else ("", 0)
     if n >= LEAST_COVERAGE * len(texts):
@@ -93,12 +96,30 @@ def _stamps_in(text: str, forms: Sequence[str]) -> list[tuple[str, int]]:
     for skip, token in enumerate(_TOKEN.finditer(text)):
         if skip >= MOST_COLUMNS - 2 or (found and text[token.end() - 1] == ":"):
             break  # behind `component[pid]:` comes the message, which may have a stamp of its own
-        for form in forms if len(forms) == 1 or _STAMP_START.match(text, token.start()) else ():
-            if form not in found and (match := probe("stamp", form).match(text, token.start())):
+        start = token.start()
+        for form in forms if len(forms) == 1 else _likely(text[start : start + LONGEST_START]):
+            if form not in found and (match := probe("stamp", form).match(text, start)):
                 a, f, b, z = match.group("a", "f", "b", "z")
                 if stamp(form).seconds(a, f, b, z, None) is not None:
                     found[form] = skip
     return list(found.items())
+
+
+def _likely(begin: str) -> Sequence[str]:
+    """The formats that a stamp with this beginning may have, by all but the values of its digits."""
+    if not _STAMP_START.match(begin):
+        return ()
+    return _with_start(form_of(begin)) if begin.isascii() else FORMATS
+
+
+@lru_cache(maxsize=4096)
+def _with_start(form: str) -> tuple[str, ...]:
+    return tuple([known for known, start in _starts() if start.match(form)])
+
+
+@cache
+def _starts() -> list[tuple[str, re.Pattern[str]]]:
+    return [(form, re.compile(OPEN + stamp(form).start())) for form in FORMATS]
 
 
 def _stamp_rank(bodies: Sequence[str], form: str, skip: int) -> tuple[bool, bool, int, float, int]:
@@ -123,8 +144,8 @@ def _prefix(bodies: Sequence[str], form: str, skip: int) -> list[Column]:
     pattern, _ = compile_columns((*(Column("word"),) * skip, Column("stamp", form=form)))
     for text in bodies:
         if pattern.match(text):
-            for values, token in zip(seen, _TOKEN.findall(text), strict=False):
-                values.append(token)
+            for values, token in zip(seen, _TOKEN.finditer(text), strict=False):
+                values.append(token.group())
     return [Column("word", f"column{at + 1}" if _is_id(values) else "") for at, values in enumerate(seen)]
 
 
@@ -182,11 +203,10 @@ class _Walk:
         return shape == "letter" or (shape == "tag" and len(self.pending) > 1 and self._fewer(r"\S{1,128}\[\d+\]"))
 
     def _fewer(self, pattern: str) -> bool:
-        return sum(1 for rest in self.rests if re.match(pattern, rest)) < LEAST_COVERAGE * self.total
+        return not is_share(self.rests, re.compile(pattern).match, LEAST_COVERAGE * self.total)
 
     def _shape(self) -> tuple[str, str]:
-        may_be = sum(1 for rest in self.rests if _STAMP_START.match(rest)) >= REGULAR * self.total
-        for form in FORMATS if may_be else ():
+        for form in FORMATS if is_share(self.rests, _STAMP_START.match, REGULAR * self.total) else ():
             if self._fits("stamp", form, REGULAR):
                 return "stamp-again", form
         for shape in _AFTER:
@@ -195,16 +215,14 @@ class _Walk:
         return ("logger", "") if self._is_logger() else ("word", "")
 
     def _fits(self, shape: str, form: str, least: float) -> bool:
-        match = probe(shape, form).match
-        return sum(1 for rest in self.rests if match(rest)) >= least * max(self.total, 1)
+        return is_share(self.rests, probe(shape, form).match, least * max(self.total, 1))
 
     def _is_logger(self) -> bool:
         """Dotted names, or plain words among them: only right behind a level, where a logger's name stands."""
+        if self.last not in ("level", "dash", "bracket"):
+            return False
         tokens = [token.group() for rest in self.rests if (token := _TOKEN.match(rest))]
-        dotted = sum(1 for token in tokens if _LOGGER.match(token))
-        return (
-            self.last in ("level", "dash", "bracket") and dotted >= 0.6 * self.total and self._fits("logger", "", 0.95)
-        )
+        return is_share(tokens, _LOGGER.match, 0.6 * self.total) and self._fits("logger", "", 0.95)
 
     def _advance(self, shape: str, form: str) -> list[str]:
         """Step over the column in the lines that have it; its values."""
@@ -253,5 +271,15 @@ class _Walk:
         return self._unique("thread") if name == "pid" else f"{name}{self.names[name]}"
 
 
-def _share(texts: Sequence[str], holds: Callable[[str], bool]) -> float:
-    return sum(1 for text in texts if holds(text)) / len(texts) if texts else 0.0
+def is_share(texts: Sequence[str], holds: Callable[[str], object], least: float) -> bool:
+    """Whether something holds for at least so many texts; no more are looked at than it takes to know.
+
+    >>> is_share(["a", "b", "1"], str.isalpha, 0.5 * 3), is_share(["a", "b", "1"], str.isalpha, 0.9 * 3)
+    (True, False)
+    """
+    spare = len(texts) - ceil(least)
+    for text in texts if spare < len(texts) else ():
+        if spare < 0:
+            break
+        spare -= not holds(text)
+    return spare >= 0

@@ -65,6 +65,9 @@ FORMATS = (
 )  # fmt: skip
 """Every format that detection tries, those that say more before those that are part of them."""
 
+# The longest of `FORMATS` up to its seconds, with the longest names and blanks, has 46 characters.
+LONGEST_START = 64
+
 # Years that a log can come from: a number outside is an id that looks like a time.
 EARLIEST, LATEST = 631_152_000, 4_102_444_800  # 1990 and 2100
 
@@ -121,6 +124,15 @@ class Stamp:
             base = _next_day(base, near) if self.repeats == "day" else _next_year(int(base), int(near // 86_400))
         # Whole microseconds first: the nearest double of the exact time, whatever the number of digits.
         return (base * 1_000_000 + int(f[1:7].ljust(6, "0"))) / 1_000_000 if f else float(base)
+
+    def start(self) -> str:
+        """A pattern that fits the first `LONGEST_START` characters of every stamp of this format, each digit as 0.
+
+        >>> re.match(Stamp("%H:%M:%S").start(), "00:00:00.000 up") is not None
+        True
+        """
+        loose = dict.fromkeys("mdHIMS", r"\d\d?") | {"u": ""}  # blanks without end may stand before the seconds of %u
+        return _compiled(_halves(self.form)[0], directives=_DIRECTIVES | loose)
 
     def parts(self, a: str, b: str) -> dict[str, tuple[int, int]]:
         """Where each directive stands in the text of the groups a and b put together, as (begin, end); {} for none.
@@ -193,15 +205,15 @@ def _assemble(head: str, tail: str, *, groups: bool) -> str:
             f"({mark.format('b')}{_compiled(tail)}){zone}(?!\\d)")  # fmt: skip
 
 
-def _compiled(form: str, *, capture: bool = False) -> str:
+def _compiled(form: str, *, capture: bool = False, directives: dict[str, str] = _DIRECTIVES) -> str:
     out, packed = [], re.search(r"%[a-zA-Z]%[a-zA-Z]", form.replace("%L%m", "%m")) is not None
     for literal, name in re.findall(r"([^%]+)|%(.)", form):
         if literal:
             out.append(re.sub(r"(?:\\ )+", r"\\s{1,3}", re.escape(literal)))
         elif name == "%":
             out.append("%")
-        elif name in _DIRECTIVES:
-            body = _FULL_WIDTH.get(name, _DIRECTIVES[name]) if packed else _DIRECTIVES[name]
+        elif name in directives:
+            body = _FULL_WIDTH.get(name, directives[name]) if packed and directives is _DIRECTIVES else directives[name]
             out.append(f"(?P<{name}>{body})" if capture else f"(?:{body})")
     return "".join(out)
 

@@ -1,0 +1,137 @@
+"""Headers of many lines read by form: of lines that differ in digits only, one is matched and the others follow (ours).
+
+No part of a header tells one digit from another, but stamps do: a month goes up to 12. So of a form's first line it is
+kept where the numbers of its stamps stand and how far they may go, and a line whose numbers go further is matched by
+itself, as is every line of a form whose stamp may be read in several ways.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.parse.forms import folded, numbered, numbering
+from offscript.parse.header import Header, value_groups
+from offscript.parse.times import Stamp, stamp
+
+Ints = NDArray[np.int64]
+Limit = tuple[int, int, int, int]
+"""Where a number begins, how many digits it has, and from where to where it may go."""
+
+_LIMITS: Final = {"m": (1, 12), "d": (1, 31), "H": (0, 23), "I": (1, 12), "M": (0, 59), "S": (0, 60)}
+_MAYBE_ZONE: Final = re.compile(r"\s?[+-]\d")
+# The version behind a priority is part of the header only where it is 1.
+_PROTOCOL: Final = re.compile(r"\s*<\d{1,3}>\d\s")
+_ZERO: Final = ord("0")
+
+
+class Places(NamedTuple):
+    """Where the parts of lines stand, in characters; a line without the header begins at -1.
+
+    Row 0 of `begins` and `stops` is of the message, the others are of the header's values, -1 where one is missing.
+    Lines with the same number in `alike` differ in digits only, and their parts stand at the same places.
+    """
+
+    begins: Ints
+    stops: Ints
+    alike: Ints
+
+
+class HeaderForms:
+    """Finds messages and header values in lines, many at once; the same as matching each line.
+
+    Args:
+        header: one of columns, without another header inside.
+    """
+
+    def __init__(self, header: Header) -> None:
+        self._pattern, self.names, self._groups = value_groups(header)
+        shapes = [column.shape for column in header.columns]
+        forms = {column.shape: column.form for column in header.columns if column.form}
+        self._stamps = [(shape, stamp(form)) for shape, form in forms.items()]
+        self._is_fixed = not {"any", "data"} & set(shapes) and shapes.count("stamp-again") <= 1
+
+    def places(self, texts: Sequence[str]) -> Places:
+        """Find the parts of each line."""
+        raw = [text.encode("utf-8", "surrogatepass") for text in texts]
+        forms: dict[bytes, int] = numbering()
+        alike = numbered(map(folded, raw), forms)
+        first = np.empty(len(forms), np.int64)
+        first[alike[::-1]] = np.arange(len(texts))[::-1]
+        read = [self._read(texts[place]) for place in first.tolist()]
+        limits = [limits for _, limits in read]
+        fits = np.array([one is not None for one in limits], bool)[alike]
+        fits &= _within(raw, alike, [one or [] for one in limits])
+        spans = np.array([spans for spans, _ in read], np.int64).reshape(-1, 1 + len(self.names), 2)[alike]
+        for place in np.flatnonzero(~fits).tolist():
+            spans[place] = self._spans(self._pattern.match(texts[place]), texts[place])
+            alike[place] = len(forms) + place
+        return Places(spans[:, :, 0].T, spans[:, :, 1].T, alike)
+
+    def _spans(self, found: re.Match[str] | None, text: str) -> list[tuple[int, int]]:
+        if found is None:
+            return [(-1, -1)] * (1 + len(self.names))
+        return [(found.end(), max(found.end(), len(text.rstrip()))), *(found.span(group) for group in self._groups)]
+
+    def _read(self, text: str) -> tuple[list[tuple[int, int]], list[Limit] | None]:
+        """The spans of a line, and the limits of its numbers within which they hold for its form; None: they do not."""
+        found = self._pattern.match(text)
+        spans = self._spans(found, text)
+        if found is None or not self._is_fixed or not found.group().isascii() or _PROTOCOL.match(text):
+            return spans, None
+        limits: list[Limit] = []
+        for shape, form in self._stamps:
+            more = _limits(form, _groups_of(shape, form, found, text), text)
+            if more is None:
+                return spans, None
+            limits += more
+        return spans, limits
+
+
+def _groups_of(shape: str, form: Stamp, found: re.Match[str], text: str) -> re.Match[str] | None:
+    """The match that has the groups of a stamp."""
+    if shape == "stamp":
+        return found if found["a"] is not None else None
+    begin, end = found.span(next(name for name in found.groupdict() if name.startswith("again")))
+    return re.compile(form.pattern).fullmatch(text, begin, end) if begin >= 0 else None
+
+
+def _limits(form: Stamp, found: re.Match[str] | None, text: str) -> list[Limit] | None:
+    """The limits of the numbers of a stamp in a line; None where others may be read at other places."""
+    if found is None:
+        return None
+    (begin, end), (tail, last), zone = found.span("a"), found.span("b"), found.span("z")
+    parts = form.parts(text[begin:end], text[tail:last])
+    if not parts or (zone[0] < 0 and _MAYBE_ZONE.match(text, last)):
+        return None
+    limits: list[Limit] = []
+    for name, (start, stop) in parts.items():
+        if name in _LIMITS:
+            at = start + (begin if start < end - begin else tail - (end - begin))
+            limits.append((at, stop - start, *_LIMITS[name]))
+    # of a zone every digit counts
+    return limits + [(at, 1, int(text[at]), int(text[at])) for at in range(*zone) if text[at] in "0123456789"]
+
+
+def _within(raw: Sequence[bytes], alike: Ints, limits: Sequence[Sequence[Limit]]) -> NDArray[np.bool_]:
+    """Which lines have all their numbers within the limits of their form."""
+    sizes = np.fromiter(map(len, raw), np.int64, len(raw))
+    data = np.frombuffer(b"".join(raw) + b"00", np.uint8)
+    heads = np.cumsum(sizes) - sizes
+    most = max(map(len, limits), default=0)
+    # what has fewer limits has some that hold for every digit
+    table = np.array([[*one, *[(0, 0, 0, 0)] * (most - len(one))] for one in limits], np.int64).reshape(
+        len(limits), most, 4
+    )
+    within = np.ones(len(raw), bool)
+    for column in range(most):
+        start, digits, least, largest = table[alike, column].T
+        at = heads + start
+        number = data[at].astype(np.int64) - _ZERO
+        number = np.where(digits == 2, 10 * number + data[at + 1] - _ZERO, number)
+        within &= (digits == 0) | ((least <= number) & (number <= largest))
+    return within
