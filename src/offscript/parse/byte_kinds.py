@@ -49,6 +49,7 @@ QUERY_END: Final = fixed(1 << 16)
 SIGN: Final = fixed(1 << 17)  # a token of its own, whatever stands around it
 CALM: Final = fixed(1 << 18)  # letters before it are no part of a value
 
+LINE_FEED: Final = fixed(10)
 SPACE, QUOTE, APOSTROPHE, ROUND_END, STAR, COMMA, MINUS, DOT, SLASH = [fixed(sign) for sign in b" \"')*,-./"]
 COLON, LESS, EQUALS, GREATER, QUERY, AT, BACKSLASH, SQUARE_END, UNDERLINE = [fixed(sign) for sign in b":<=>?@\\]_"]
 
@@ -157,7 +158,7 @@ def _eight(byte: int) -> Any:
 # Eight bytes are judged at once by sums that never carry from one into the next: of numbers below 128.
 _LOWS, _TOPS, _CASE = _eight(0x7F), _eight(0x80), _eight(0x20)
 _FROM_A, _PAST_Z, _FROM_MINUS, _PAST_NINE = (_eight(128 - byte) for byte in (97, 123, 45, 58))
-_DOTS, _QUOTES, _ONES = _eight(46), _eight(34), _eight(1)
+_DOTS, _QUOTES, _LINE_ENDS, _ONES = _eight(46), _eight(34), _eight(10), _eight(1)
 _ONE_BYTE: Final = np.uint64(8)
 
 
@@ -181,6 +182,13 @@ def inner_at(place: int) -> int:
     no_dot = (((eight ^ _DOTS) & _LOWS) + _LOWS) | eight
     # what follows the last byte is not known, so a dot there is not sure
     return first_flagged((other | (~no_dot & ~((no_dot & ~other & _TOPS) >> _ONE_BYTE))) & _TOPS)
+
+
+@compiled
+def line_ends_at(place: int) -> Any:
+    """Eight bytes of which those are not 0 that stand for line feeds among the eight from a place on."""
+    differs = eight_at(place) ^ _LINE_ENDS
+    return ~(((differs & _LOWS) + _LOWS) | differs) & _TOPS
 
 
 @compiled
@@ -215,6 +223,14 @@ def run_end(place: int, end: int, kinds: int) -> int:
 def is_at(place: int, end: int, byte: int) -> bool:
     """Whether a byte stands at a place."""
     return place < end and byte_at(place) == byte
+
+
+@compiled
+def is_among(place: int, end: int, byte: int) -> bool:
+    """Whether a byte stands at a place, or at one behind it."""
+    while place < end and byte_at(place) != byte:
+        place += 1
+    return place < end
 
 
 @compiled

@@ -12,13 +12,38 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.byte_kinds import DIGIT, DOT, EQUALS, KINDS, WORD
-from offscript.parse.byte_table import ByteTable, address_of, code_of
+from offscript.parse.alike import (
+    BEGIN,
+    END,
+    HAS_EQUALS,
+    ID_AT,
+    ID_PAST,
+    KEPT_A_BLOCK,
+    LONGEST,
+    MOST_VALUES,
+    PLAN_CODE,
+    SHORTEST,
+    SIZE,
+    SKELETON,
+    SORT,
+    SPANS,
+    STAMP_PAST,
+    TRIED,
+    VALUES,
+    WORTH,
+    Alike,
+    fold_line,
+    may_keep,
+    place_for,
+    place_of,
+)
+from offscript.parse.byte_kinds import DIGIT, DOT, EQUALS, KINDS, WORD, is_among
+from offscript.parse.byte_table import ByteTable, address_of, are_same, code_of
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.folds import SHAPE_ROOM, is_space
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
-from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, READ, plan_of, read_time
+from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, READ, STAMP_SORT, plan_of, read_time, stamp_past
 from offscript.parse.tokens import MAX_TOKENS
 
 NEW_SHAPE, NEW_SKELETON, BY_ITSELF, FOUND = range(4)
@@ -35,6 +60,7 @@ class Lines(NamedTuple):
     """What is known of each line of a block."""
 
     state: Bytes
+    plan: Numbers
     skeleton: Numbers
     base: NDArray[np.float64]
     micro: Numbers
@@ -56,7 +82,7 @@ class FirstValues(NamedTuple):
 class SeenValues(NamedTuple):
     """What a block's values have in common with the first ones: lines by skeleton; by place, bytes shared and equality.
 
-    `shared` is at most `FRAME`.
+    `shared` is at most `FRAME`; all are empty where nobody asks.
     """
 
     lines: Numbers
@@ -68,6 +94,7 @@ class Scratch(NamedTuple):
     """Room that the pass works in."""
 
     shape: Bytes
+    folded: Bytes
     canon: Bytes
     value_begins: Numbers
     value_ends: Numbers
@@ -76,13 +103,14 @@ class Scratch(NamedTuple):
 def room_for(longest: int) -> Scratch:
     """Return room for lines of up to so many bytes."""
     places = np.empty((2, MAX_TOKENS + 1), np.int64)
-    return Scratch(np.empty(SHAPE_ROOM, np.uint8), np.empty(longest + SCRATCH, np.uint8), places[0], places[1])
+    shape, folded = np.empty(SHAPE_ROOM, np.uint8), np.empty(LONGEST, np.uint8)
+    return Scratch(shape, folded, np.empty(longest + SCRATCH, np.uint8), places[0], places[1])
 
 
 def lines_of(count: int) -> Lines:
     """Return the state of lines that nothing is known of."""
-    numbers = np.full((6, count), -1, np.int64)
-    return Lines(np.zeros(count, np.uint8), numbers[0], np.full(count, math.nan), *numbers[1:])
+    numbers = np.full((7, count), -1, np.int64)
+    return Lines(np.zeros(count, np.uint8), numbers[0], numbers[1], np.full(count, math.nan), *numbers[2:])
 
 
 @inlined
@@ -116,7 +144,7 @@ def read_headers(
     """Find message, stamp and the header's session id of the lines in `todo`, with the first `known` shapes."""
     slots, hashes, begins, blob = shapes
     base, out_shape = address_of(data), address_of(shape)
-    state, _, bases, micros, message_begin, message_end, id_begin, id_end = out
+    state, codes, _, bases, micros, message_begin, message_end, id_begin, id_end = out
     for line in todo:
         start, stop = starts[line], stops[line]
         code = plan_of(base + start, base + stop, own, words, slots, hashes, begins, blob, known, plans, out_shape)
@@ -133,7 +161,7 @@ def read_headers(
         end = stop
         while end > begin and is_space(data[end - 1]):
             end -= 1
-        state[line] = FOUND
+        state[line], codes[line] = FOUND, code
         bases[line], micros[line], message_begin[line], message_end[line] = seconds, micro, begin, max(begin, end)
         id_begin[line] = -1
         if header_id and plans[code, ID_BEGIN] >= 0:
@@ -179,7 +207,7 @@ def note_values(
     value_begins: Numbers,
     value_ends: Numbers,
 ) -> None:
-    """Compare the values of one line with the first ones of its skeleton."""
+    """Count a line of a skeleton, and compare its values with the first ones."""
     seen.lines[skeleton] += 1
     slot = first.slots[skeleton]
     for value in range(values):
@@ -190,8 +218,9 @@ def note_values(
         begin, length = first.begins[place], first.lengths[place]
         other = value_begins[value]
         size = value_ends[value] - other
-        same = 0
-        while same < min(size, length) and first.blob[begin + same] == data[other + same]:
+        # where not all were equal, only what all share so far is of interest
+        most, same = min(size, length if seen.equal[place] else shared), 0
+        while same < most and first.blob[begin + same] == data[other + same]:
             same += 1
         seen.shared[place] = min(shared, same)
         seen.equal[place] &= same == size == length
@@ -201,18 +230,26 @@ def note_values(
 def read_messages(
     todo: Numbers,
     data: Bytes,
+    starts: Numbers,
+    stops: Numbers,
     known: int,
     skeletons: ByteTable,
+    plans: Numbers,
     first: FirstValues,
     seen: SeenValues,
+    alike: Alike,
     out: Lines,
     scratch: Scratch,
 ) -> None:
-    """Find the skeletons of the lines in `todo`, with the first `known` ones, and compare their values."""
+    """Find the skeletons of the lines in `todo`, with the first `known` ones, and compare their values.
+
+    The first lines whose skeletons are found are kept in `alike`, if that has room for any.
+    """
     slots, hashes, begins, blob = skeletons
     canon, value_begins, value_ends = scratch.canon, scratch.value_begins, scratch.value_ends
     target = address_of(canon)
     state, codes, message_begin, message_end = out.state, out.skeleton, out.begin, out.end
+    left = KEPT_A_BLOCK if len(alike.hashes) else 0
     for line in todo:
         if state[line] != FOUND:
             continue
@@ -220,6 +257,100 @@ def read_messages(
         code = code_of(slots, hashes, begins, blob, target, size)
         if 0 <= code < known:
             codes[line] = code
-            note_values(data, code, values, first, seen, value_begins, value_ends)
+            if len(seen.shared):
+                note_values(data, code, values, first, seen, value_begins, value_ends)
+            if left > 0 and SHORTEST <= stops[line] - starts[line] <= LONGEST and values <= MOST_VALUES:
+                left -= 1
+                keep_line(line, data, starts[line], stops[line], plans, size, values, alike, out, scratch)
         else:
             state[line] = NEW_SKELETON
+
+
+@compiled
+def keep_line(
+    line: int,
+    data: Bytes,
+    start: int,
+    stop: int,
+    plans: Numbers,
+    canonical: int,
+    values: int,
+    alike: Alike,
+    out: Lines,
+    scratch: Scratch,
+) -> None:
+    """Keep what was found of a line, for the lines that are alike but for their digits."""
+    base, size = address_of(data), stop - start
+    begin, end = out.begin[line], out.end[line]
+    if not may_keep(base + begin, base + end, address_of(scratch.canon), canonical):
+        return
+    mark = fold_line(base + start, size, address_of(scratch.folded))
+    place = place_for(mark, alike.hashes)
+    alike.hashes[place] = mark
+    alike.texts[LONGEST * place : LONGEST * place + size] = scratch.folded[:size]
+    row = alike.rows[place]
+    row[SIZE], row[PLAN_CODE], row[SKELETON] = size, out.plan[line], out.skeleton[line]
+    row[BEGIN], row[END] = begin - start, end - start
+    row[ID_AT] = out.id_begin[line] - start if out.id_begin[line] >= 0 else -1
+    row[ID_PAST] = out.id_end[line] - start
+    row[HAS_EQUALS] = is_among(base + begin, base + end, EQUALS)
+    row[SORT], row[STAMP_PAST] = plans[out.plan[line], STAMP_SORT], stamp_past(plans, out.plan[line])
+    row[VALUES] = values
+    for value in range(values):
+        row[SPANS + 2 * value] = scratch.value_begins[value] - start
+        row[SPANS + 2 * value + 1] = scratch.value_ends[value] - start
+
+
+@compiled
+def recall_lines(
+    data: Bytes,
+    starts: Numbers,
+    stops: Numbers,
+    plans: Numbers,
+    first: FirstValues,
+    seen: SeenValues,
+    alike: Alike,
+    out: Lines,
+    scratch: Scratch,
+    left: Numbers,
+) -> int:
+    """Find all of the lines that are alike to one that was kept; write the numbers of the others, return how many."""
+    base, folded = address_of(data), address_of(scratch.folded)
+    hashes, texts, rows = alike
+    kept = address_of(texts)
+    state, codes, skeletons, bases, micros, message_begin, message_end, id_begin, id_end = out
+    value_begins, value_ends = scratch.value_begins, scratch.value_ends
+    count, last, last_sort = 0, base, -1
+    fits, seconds, micro = False, 0.0, -1
+    for line in range(len(starts)):
+        start, size = starts[line], stops[line] - starts[line]
+        place = -1
+        if (line - count) * WORTH >= line - TRIED:
+            place = place_of(base + start, size, folded, hashes, kept, rows)
+        if place < 0:
+            left[count] = line
+            count += 1
+            continue
+        plan, sort = rows[place, PLAN_CODE], rows[place, SORT]
+        if sort != last_sort or not are_same(base + start, last, rows[place, STAMP_PAST]):
+            fits, seconds, micro = read_time(base + start, plans, plan)
+            last_sort, last = sort, base + start
+        begin, end = start + rows[place, BEGIN], start + rows[place, END]
+        id_at, id_past = rows[place, ID_AT], rows[place, ID_PAST]
+        state[line], codes[line] = BY_ITSELF, plan
+        if not fits:
+            continue
+        if id_at >= 0:
+            id_begin[line], id_end[line] = start + id_at, start + id_past
+            if rows[place, HAS_EQUALS] and stands_before_equals(data, start + id_at, start + id_past, begin, end):
+                continue
+        state[line], skeletons[line] = FOUND, rows[place, SKELETON]
+        bases[line], micros[line], message_begin[line], message_end[line] = seconds, micro, begin, end
+        if not len(seen.shared):
+            continue
+        values = rows[place, VALUES]
+        for value in range(values):
+            value_begins[value] = start + rows[place, SPANS + 2 * value]
+            value_ends[value] = start + rows[place, SPANS + 2 * value + 1]
+        note_values(data, skeletons[line], values, first, seen, value_begins, value_ends)
+    return count

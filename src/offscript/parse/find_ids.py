@@ -81,6 +81,16 @@ def program_of(pattern: str, group: int) -> Program | None:
     return Program(np.array(code), np.array(members))
 
 
+def tells_digits(program: Program) -> bool:
+    r"""Whether a program takes one digit for another than the next: then ids do not stand at equal places.
+
+    >>> tells_digits(program_of(r"blk_[0-9]+", 0)), tells_digits(program_of(r"v1:[0-9]+", 0))
+    (False, True)
+    """
+    digits = program.members[ord("0") : ord("9") + 1]
+    return bool((digits != digits[0]).any())
+
+
 def _rows(path: Path, at: int, sets: list[int]) -> list[tuple[int, int, int, int]]:
     """The rows of one alternative, the first of which will be row `at`; new sets are added."""
     spans = [place for place, step in enumerate(path) if step.kind is Kind.SPAN]

@@ -9,8 +9,9 @@ ever after.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +85,10 @@ class Interner:
         kept = self._bytes[ends[0] : ends[-1]].tobytes() if len(ends) else b""
         return [kept[begin:end] for begin, end in pairwise((ends - ends[:1]).tolist())]
 
+    def name(self, code: int) -> bytes:
+        """Return the name of a code."""
+        return self._bytes[self._ends[code] : self._ends[code + 1]].tobytes()
+
     def _grow_table(self) -> None:
         self._table = np.zeros(2 * len(self._table), np.int64)
         ends = np.zeros(len(self._table) // 2 + 1, np.int64)
@@ -109,6 +114,39 @@ class Interner:
             self._bytes[begin : begin + len(name)] = name
             self._count += 1
         return code
+
+
+class Names(Sequence[str]):
+    """The names of an interner by code, as text made only where it is asked for: of most nobody ever asks (ours).
+
+    >>> interner = Interner()
+    >>> interner.intern(np.frombuffer(b"blk_1", np.uint8), np.array([0]), np.array([5]), np.empty(1, np.int64))
+    >>> list(Names(interner))
+    ['blk_1']
+    """
+
+    def __init__(self, interner: Interner) -> None:
+        self._interner = interner
+
+    def __len__(self) -> int:
+        """Return how many names there are by now."""
+        return len(self._interner)
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the names in order of code."""
+        return (name.decode("utf-8", "surrogatepass") for name in self._interner.names(0))
+
+    @overload
+    def __getitem__(self, code: int) -> str: ...
+
+    @overload
+    def __getitem__(self, code: slice) -> list[str]: ...
+
+    def __getitem__(self, code: int | slice) -> str | list[str]:
+        """Return the name of a code; IndexError for one that no name has."""
+        if isinstance(code, slice):
+            return list(self)[code]
+        return self._interner.name(range(len(self))[code]).decode("utf-8", "surrogatepass")
 
 
 @compiled

@@ -80,33 +80,32 @@ class LineSplitter:
             self._hold(chunk)
             return []
         found: list[RawLines | list[Line]] = []
-        rest = chunk
+        begin, end = 0, chunk.rindex(b"\n")
         if self._held or self._dropped:
             lines: list[Line] = []
-            first, _, rest = chunk.partition(b"\n")
-            self._hold(first)
+            begin = chunk.index(b"\n") + 1
+            self._hold(chunk[: begin - 1])
             self._end_held(1, lines)
             found.append(lines)
-        whole, _, tail = rest.rpartition(b"\n")
-        if len(rest) > len(tail):
-            found.append(self._whole_raw(whole))
-        self._hold(tail)
+        if begin <= end:
+            found.append(self._whole_raw(chunk, begin, end))
+        self._hold(chunk[end + 1 :])
         return [piece for piece in found if len(piece)]
 
-    def _whole_raw(self, whole: bytes) -> RawLines | list[Line]:
+    def _whole_raw(self, chunk: bytes, begin: int, end: int) -> RawLines | list[Line]:
         from offscript.parse.raw_lines import raw_lines  # noqa: PLC0415  (the compiler is loaded only for files)
 
         raw = None
-        if len(whole) <= self.max_line_bytes:
-            raw = raw_lines(whole, self.source, self._number, self._offset, self._masker)
+        if end - begin <= self.max_line_bytes:
+            raw = raw_lines(chunk, begin, end, self.source, self._number, self._offset, self._masker)
         if raw is None:
             lines: list[Line] = []
-            self._whole(whole, lines)
+            self._whole(chunk[begin:end], lines)
             return lines
         self.counts["masked"] += raw.masked
         self.counts["blank"] += raw.blank
         self._number += len(raw) + raw.blank
-        self._offset += len(whole) + 1
+        self._offset += end - begin + 1
         return raw
 
     def finish(self) -> list[Line]:

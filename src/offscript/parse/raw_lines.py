@@ -12,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import Line
+from offscript.parse.byte_kinds import LINE_FEED, byte_at, first_flagged, fixed, line_ends_at
+from offscript.parse.byte_table import address_of
+from offscript.parse.compiled import compiled, inlined
+from offscript.parse.folds import is_space
 from offscript.parse.mask import Masker
 from offscript.parse.suspects import suspects_in
 
@@ -19,8 +23,8 @@ from offscript.parse.suspects import suspects_in
 _WIDE_SPACE: Final = re.compile("[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
 _BOM: Final = b"\xef\xbb\xbf"
 
-_LINE_END, _RETURN = 10, 13
-_IS_SPACE: Final = np.array([chr(byte).isspace() and byte < 128 for byte in range(256)])
+_RETURN: Final = fixed(13)
+_ONE: Final = np.uint64(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +68,36 @@ class RawLines:
         return Line(text, self.source, self.number + int(self.ordinals[place]), self.offset + int(self.offsets[place]))
 
 
-def raw_lines(whole: bytes, source: str, number: int, offset: int, masker: Masker) -> RawLines | None:
-    r"""Find the lines of a block whose last line end is left out; None for a block that needs repair line by line.
+def raw_lines(
+    chunk: bytes, begin: int, end: int, source: str, number: int, offset: int, masker: Masker
+) -> RawLines | None:
+    r"""Find the lines of a part of a chunk, its last line end left out; None where they need repair one by one.
 
-    That is one with NUL bytes, a byte-order mark, bytes that are not UTF-8, white space beyond ASCII, or a private
+    That is a part with NUL bytes, a byte-order mark, bytes that are not UTF-8, white space beyond ASCII, or a private
     key that spans lines.
 
-    >>> raw = raw_lines(b"one\r\n\ntwo", "app.log", 1, 0, Masker())
+    >>> raw = raw_lines(b"one\r\n\ntwo", 0, 9, "app.log", 1, 0, Masker())
     >>> [(line.text, line.number, line.offset) for line in raw]
     [('one', 1, 0), ('two', 3, 6)]
     """
-    if not whole or b"\0" in whole or not _is_plain(whole):
+    if end == begin:
         return None
-    masked = _masked(whole, masker)
+    # most chunks are plain, and their parts need not be cut out: that would copy them
+    if not (chunk.isascii() and b"\0" not in chunk):
+        chunk, begin, end = chunk[begin:end], 0, end - begin
+        if b"\0" in chunk or not _is_plain(chunk):
+            return None
+    masked = _masked(chunk, begin, end, masker)
     if masked is None:
         return None
-    data, moved = masked
-    starts, stops, ordinals, blank = _lines_in(np.frombuffer(data, np.uint8))
-    offsets = starts
+    data, begin, end, moved = masked
+    starts, stops, ordinals, blank = _lines_in(data, begin, end)
     if moved:
-        at = np.array([begin for begin, _ in moved], np.int64)
+        at = np.array([place for place, _ in moved], np.int64)
         by = np.cumsum([0, *(grown for _, grown in moved)])
-        offsets = starts - by[np.searchsorted(at, starts, side="left")]
+        offsets = starts - begin - by[np.searchsorted(at, starts - begin, side="left")]
+    else:
+        offsets = starts - begin
     return RawLines(data, source, number, offset, starts, stops, ordinals, offsets, blank, len(moved))
 
 
@@ -100,15 +112,22 @@ def _is_plain(whole: bytes) -> bool:
         return False
 
 
-def _masked(whole: bytes, masker: Masker) -> tuple[bytes, list[tuple[int, int]]] | None:
-    """The block with its credentials masked, and for each line changed where it begins now and how much it grew."""
+def _masked(
+    chunk: bytes, first: int, last: int, masker: Masker
+) -> tuple[bytes, int, int, list[tuple[int, int]]] | None:
+    """A part of a chunk with its credentials masked, with its begin and end.
+
+    Of each line that was changed: where it begins now, from the begin of the part, and how much it grew.
+    """
     if masker.pem:
         return None
-    suspects = suspects_in(whole)
+    suspects = [place for place in suspects_in(chunk) if first <= place < last]
     if not suspects:
-        return whole, []
-    if b"PRIVATE KEY" in whole:
+        return chunk, first, last, []
+    if b"PRIVATE KEY" in chunk:
         return None
+    whole = chunk[first:last]
+    suspects = [place - first for place in suspects]
     pieces: list[bytes] = []
     moved: list[tuple[int, int]] = []
     done = grown = 0
@@ -125,17 +144,66 @@ def _masked(whole: bytes, masker: Masker) -> tuple[bytes, list[tuple[int, int]]]
             grown += len(new) - (end - begin)
             done = end
         suspects = suspects[bisect_left(suspects, end) :]
-    return b"".join([*pieces, whole[done:]]), moved
+    data = b"".join([*pieces, whole[done:]])
+    return data, 0, len(data), moved
 
 
-def _lines_in(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
+def _lines_in(
+    chunk: bytes, begin: int, end: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
     """Where the lines that are not blank begin and end, their numbers from 0, and how many are blank."""
-    ends = np.flatnonzero(data == _LINE_END)
-    starts, stops = np.concatenate([[0], ends + 1]), np.concatenate([ends, [len(data)]])
-    stops = stops - ((stops > starts) & (data[stops - 1] == _RETURN))
-    filled = stops > starts
-    # few lines begin with white space, and only they can be blank besides the empty ones
-    for line in np.flatnonzero(filled & _IS_SPACE[data[np.minimum(starts, len(data) - 1)]]):
-        filled[line] = not _IS_SPACE[data[starts[line] : stops[line]]].all()
-    lines = np.flatnonzero(filled)
-    return starts[lines], stops[lines], lines, len(filled) - len(lines)
+    data = np.frombuffer(chunk, np.uint8)[begin:end]
+    # room that is not written to costs nothing
+    starts, stops, ordinals = np.empty((3, len(data) + 1), np.int64)
+    filled, count = _split(data, begin, starts, stops, ordinals)
+    return starts[:filled].copy(), stops[:filled].copy(), ordinals[:filled].copy(), count - filled
+
+
+@compiled
+def _split(
+    data: NDArray[np.uint8],
+    first: int,
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    ordinals: NDArray[np.int64],
+) -> tuple[int, int]:
+    begin = address_of(data)
+    base, past = begin - first, begin + len(data)
+    whole = past - len(data) % 8
+    line = filled = 0
+    for place in range(begin, whole, 8):
+        ends = line_ends_at(place)
+        while ends:
+            end = place + first_flagged(ends)
+            ends &= ends - _ONE
+            filled += _take(begin, end, base, line, filled, starts, stops, ordinals)
+            begin, line = end + 1, line + 1
+    for end in range(whole, past + 1):
+        if end == past or byte_at(end) == LINE_FEED:
+            filled += _take(begin, end, base, line, filled, starts, stops, ordinals)
+            begin, line = end + 1, line + 1
+    return filled, line
+
+
+@inlined
+def _take(
+    begin: int,
+    end: int,
+    base: int,
+    line: int,
+    filled: int,
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    ordinals: NDArray[np.int64],
+) -> int:
+    """Write down a line at two addresses as the next one, unless it is blank; return how many it is, 1 or 0."""
+    stop = end - (end > begin and byte_at(end - 1) == _RETURN)
+    starts[filled], stops[filled], ordinals[filled] = begin - base, stop - base, line
+    return 0 if _is_blank(begin, stop) else 1
+
+
+@compiled
+def _is_blank(place: int, stop: int) -> bool:
+    while place < stop and is_space(byte_at(place)):
+        place += 1
+    return place >= stop

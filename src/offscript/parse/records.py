@@ -134,6 +134,8 @@ class Reader:
 class Matching:
     """Frozen templates, as the columnar scan asks them: the number of a skeleton is its key."""
 
+    learns = False
+
     def __init__(self, templates: Templates) -> None:
         self._templates = templates
 

@@ -9,6 +9,7 @@ on the machine's other cores; only the order of the lines decides what they give
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from offscript.entries import Line
 from offscript.errors import OffscriptError
+from offscript.parse.alike import NOTHING_ALIKE, Alike, nothing_kept
 from offscript.parse.byte_table import ByteCodes
 from offscript.parse.columnar import (
     BY_ITSELF,
@@ -35,11 +37,12 @@ from offscript.parse.columnar import (
     lines_of,
     read_headers,
     read_messages,
+    recall_lines,
     room_for,
 )
-from offscript.parse.find_ids import Program, find_ids, program_of
+from offscript.parse.find_ids import Program, find_ids, program_of, tells_digits
 from offscript.parse.header import Header
-from offscript.parse.interned import Interner
+from offscript.parse.interned import Interner, Names
 from offscript.parse.lexer import lex
 from offscript.parse.raw_lines import RawLines
 from offscript.parse.records import Records
@@ -47,7 +50,7 @@ from offscript.parse.session_key import SessionKey
 from offscript.parse.shapes import HeaderShapes
 from offscript.parse.stamps import settle_times
 from offscript.parse.times import stamp
-from offscript.parse.values_seen import Common, ValuesSeen, nothing_seen, with_number
+from offscript.parse.values_seen import NOT_COMPARED, Common, ValuesSeen, nothing_seen, with_number
 
 MAX_SKELETONS: Final = 100_000
 """Skeletons held, about 100 bytes each: twice what `Spell` keeps by default; lines of others are matched one by one."""
@@ -62,7 +65,12 @@ _REPEATS: Final = {None: 0, "year": 1, "day": 2}
 
 
 class Skeletons(Protocol):
-    """Who gives numbers to skeletons: Spell while it learns, or the frozen templates."""
+    """Who gives numbers to skeletons: Spell while it learns, or the frozen templates.
+
+    `learns` says whether `add` is of use: values are compared for it alone.
+    """
+
+    learns: bool
 
     def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
         """The number of a message's skeleton, and whether every message of that skeleton has it."""
@@ -76,7 +84,7 @@ class Scanned:
     """The entries of a block as columns: place of the line, number of the skeleton, code of the session (-1: none).
 
     `stamps` are the lines' own times, `times` those of their source at that moment (NaN: none). `began` is the first
-    time of the source before the block. `names` are those of the sessions, by code.
+    time of the source before the block. `names` are those of all sessions so far, by code.
     """
 
     raw: RawLines | list[Line]
@@ -137,9 +145,10 @@ class Scanner:
         self._program = program
         self._codes = ByteCodes()
         self._numbers = np.zeros(64, np.int64)
-        self._seen = ValuesSeen()
+        self._seen = ValuesSeen() if skeletons.learns else None
         self._ids = Interner()
-        self.names: list[str] = []
+        self._kept = threading.local()
+        self.names = Names(self._ids)
 
     @staticmethod
     def serves(header: Header, session_key: SessionKey) -> bool:
@@ -179,6 +188,8 @@ class Scanner:
 
     def close(self) -> None:
         """Tell the skeletons how many lines they had, and what the values of these have in common."""
+        if self._seen is None:
+            return
         for code in np.flatnonzero(self._seen.total.lines[: len(self._codes)]).tolist():
             lines = int(self._seen.total.lines[code])
             self._skeletons.add(int(self._numbers[code]), lines, self._seen.common(code))
@@ -189,15 +200,27 @@ class Scanner:
     def _begin(self, raw: RawLines) -> _Begun:
         """Read a block with what is known now; touches nothing of the scanner, so that blocks are read side by side."""
         # what is known only grows, and values are kept before the skeleton that has them: this order is safe
-        shapes, skeletons, slots, first = len(self._shapes), len(self._codes), self._seen.slots, self._seen.first
-        begun = _Begun(raw, lines_of(len(raw)), first, nothing_seen(first), slots, shapes, skeletons)
-        self._pass(begun, np.arange(len(raw)))
+        shapes, skeletons = len(self._shapes), len(self._codes)
+        slots, first, seen = 0, *NOT_COMPARED
+        if self._seen is not None:
+            slots, first = self._seen.slots, self._seen.first
+            seen = nothing_seen(first)
+        begun = _Begun(raw, lines_of(len(raw)), first, seen, slots, shapes, skeletons)
+        self._pass(begun, None)
         return begun
 
-    def _pass(self, begun: _Begun, todo: Numbers) -> None:
+    def _pass(self, begun: _Begun, todo: Numbers | None) -> None:
+        """Read some lines of a block; None: all of it, of which many are recalled."""
         raw, lines, shapes = begun.raw, begun.lines, self._shapes
         data = np.frombuffer(raw.data, np.uint8)
         room = room_for(int((raw.stops - raw.starts).max(initial=0)))
+        alike = self._alike() if todo is None else NOTHING_ALIKE
+        if todo is None:
+            todo = np.arange(len(raw))
+            if len(alike.hashes):
+                seen = begun.first, begun.seen
+                left = recall_lines(data, raw.starts, raw.stops, shapes.plans, *seen, alike, lines, room, todo)
+                todo = todo[:left]
         extent = shapes.own, shapes.words, begun.shapes
         by_header = self._key.where == "header"
         read_headers(
@@ -209,7 +232,15 @@ class Scanner:
             find_ids(*self._program, data, lines.begin[found], lines.end[found], begins, ends)
             lines.id_begin[found], lines.id_end[found] = begins, ends
         check_ids(todo, data, self._key.where == "line", lines)
-        read_messages(todo, data, begun.skeletons, self._codes.table, begun.first, begun.seen, lines, room)
+        known = begun.skeletons, self._codes.table, shapes.plans
+        read_messages(todo, data, raw.starts, raw.stops, *known, begun.first, begun.seen, alike, lines, room)
+
+    def _alike(self) -> Alike:
+        """The lines that this thread keeps."""
+        if not hasattr(self._kept, "alike"):
+            self._kept.alike = NOTHING_ALIKE if tells_digits(self._program) else nothing_kept()
+        alike: Alike = self._kept.alike
+        return alike
 
     # -- in the order of the lines ---------------------------------------------------------------------------------
 
@@ -222,7 +253,6 @@ class Scanner:
         sessions = np.empty(len(raw), np.int64)
         lines.id_begin[lines.state == BY_ITSELF] = -1
         self._ids.intern(np.frombuffer(raw.data, np.uint8), lines.id_begin, lines.id_end, sessions)
-        self._name()
         numbers = self._numbers[lines.skeleton]
         stamps, times = np.full((2, len(raw)), np.nan)
         done = 0
@@ -235,11 +265,12 @@ class Scanner:
             done = int(place) + 1
             numbers[place], sessions[place], stamps[place], times[place] = read or (_CONTINUES, -1, 0.0, 0.0)
         self._settle(raw.source, lines, done, len(raw), stamps, times)
-        self._seen.gather(begun.skeletons, begun.slots, begun.seen)
-        places = np.arange(len(raw))
+        if self._seen is not None:
+            self._seen.gather(begun.skeletons, begun.slots, begun.seen)
+        places, columns = np.arange(len(raw)), (numbers, sessions, stamps, times)
         if (numbers == _CONTINUES).any():
             places = np.flatnonzero(numbers != _CONTINUES)
-        columns = (numbers[places], sessions[places], stamps[places], times[places])
+            columns = (numbers[places], sessions[places], stamps[places], times[places])
         return Scanned(raw, raw.source, places, *columns, began, self.names)
 
     def _look_again(self, begun: _Begun) -> None:
@@ -252,7 +283,9 @@ class Scanner:
             again = np.flatnonzero((lines.state == NEW_SHAPE) | (lines.state == NEW_SKELETON))
             if len(again):
                 now = begun._replace(shapes=len(self._shapes), skeletons=len(self._codes))
-                self._pass(now._replace(first=self._seen.first, seen=self._seen.total), again)
+                if self._seen is not None:
+                    now = now._replace(first=self._seen.first, seen=self._seen.total)
+                self._pass(now, again)
         lines.state[lines.state == NEW_SHAPE] = BY_ITSELF
 
     def _learn(self, raw: RawLines, lines: Lines, place: int, sessions: Numbers) -> int:
@@ -268,7 +301,8 @@ class Scanner:
             )
             if not cut and self._codes.find(room.canon, size) < 0:  # a message that was cut is counted each time
                 spans = zip(room.value_begins[:count], room.value_ends[:count], strict=True)
-                self._seen.keep(len(self._codes), [message[a : min(b, a + FRAME + 1)] for a, b in spans])
+                if self._seen is not None:
+                    self._seen.keep(len(self._codes), [message[a : min(b, a + FRAME + 1)] for a, b in spans])
                 self._numbers = with_number(self._numbers, len(self._codes), number)
                 self._codes.add(room.canon[:size].tobytes())
         return number
@@ -326,13 +360,7 @@ class Scanner:
         data = np.frombuffer(name.encode("utf-8", "surrogatepass"), np.uint8)
         code = np.empty(1, np.int64)
         self._ids.intern(data, np.zeros(1, np.int64), np.array([len(data)]), code)
-        self._name()
         return int(code[0])
-
-    def _name(self) -> None:
-        """Write out the names of session ids that are new."""
-        fresh = self._ids.names(len(self.names))
-        self.names += [name.decode("utf-8", "surrogatepass") for name in fresh]
 
 
 _CONTINUES: Final = np.iinfo(np.int64).min  # the number of a line that continues a record: no key, no skeleton has it

@@ -26,7 +26,7 @@ from offscript.parse.compiled import compiled, inlined
 from offscript.parse.folds import CUT_ENDS, LONGEST_SHAPE, SHAPE_ROOM, fold
 from offscript.parse.header import Header
 from offscript.parse.session_key import MAX_ID, SessionKey
-from offscript.parse.stamps import WIDTH, Row, read_stamp, row_of
+from offscript.parse.stamps import SPANNED, WIDTH, Row, read_stamp, row_of
 from offscript.parse.times import Stamp, stamp
 
 MAX_SHAPES: Final = 20_000
@@ -37,7 +37,7 @@ _WORDS: Final = {"tag": 4, "stream": 2}
 """Words that a column may take where it may take more than one; a stamp has as many as its format, and a zone."""
 
 # Columns of a plan; the rows of the main stamp and of one that repeats it follow.
-KIND, MESSAGE, ID_BEGIN, ID_END, STAMPED, AGAIN, MAIN = 0, 1, 2, 3, 4, 5, 6
+KIND, MESSAGE, ID_BEGIN, ID_END, STAMP_SORT, STAMPED, AGAIN, MAIN = range(8)
 ODD, READ, OPEN = 0, 1, 2
 PLAN: Final = MAIN + 2 * WIDTH
 
@@ -85,6 +85,17 @@ def read_time(start: int, plans: Plans, code: int) -> tuple[bool, float, int]:
     return fits, base, micro
 
 
+@compiled
+def stamp_past(plans: Plans, code: int) -> int:
+    """How many bytes from the start of a line hold all that its stamps are read from."""
+    past = 0
+    for given, row in ((STAMPED, MAIN), (AGAIN, MAIN + WIDTH)):
+        if plans[code, given]:
+            for part in range(row, row + SPANNED, 2):
+                past = max(past, plans[code, part] + plans[code, part + 1])
+    return past
+
+
 class HeaderShapes:
     """The shapes of one header's lines, learnt as they come; `table` and `plans` are for compiled code (ours).
 
@@ -114,6 +125,7 @@ class HeaderShapes:
             self.words = max(self.own, sum(map(_most_words, self._columns))) + 1
         self._codes = ByteCodes()
         self.plans: Plans = np.zeros((64, PLAN), np.int64)
+        self._stamp_sorts: dict[bytes, int] = {}
 
     @staticmethod
     def serves(header: Header) -> bool:
@@ -148,6 +160,8 @@ class HeaderShapes:
         cut = bool(self._shape[size - 1] in CUT_ENDS)
         plan = self._read(line, exact_end, closed=closed, cut=cut)
         if plan is not None:
+            # shapes whose stamps stand alike are of one sort: of a stamp read just before, none need be read again
+            plan[STAMP_SORT] = self._stamp_sorts.setdefault(plan[STAMPED:].tobytes(), len(self._stamp_sorts))
             self.plans[code] = plan
         elif closed:
             self.plans[code, KIND] = OPEN

@@ -20,6 +20,7 @@ from offscript.parse.times import EARLIEST, LATEST, Stamp, offset_of
 _DIGITS: Final = ("Y", "y", "m", "d", "H", "I", "M", "S", "s", "u")
 YEAR, SHORT_YEAR, MONTH, DAY, HOUR, HOUR12, MINUTE, SECOND, EPOCH, UPTIME = range(0, 20, 2)
 FRACTION, ZONE = 20, 22  # (place, length), the zone's for comparison
+SPANNED: Final = 24  # columns that are pairs of place and length
 NAMED_MONTH, AFTERNOON, OFFSET, REPEATS = 24, 25, 26, 27  # month 1-12 or 0; 0, 1 or -1; seconds; 0, 1 year, 2 day
 ZONE_DIGITS: Final = 28  # of the zone, as one number
 WIDTH: Final = 29

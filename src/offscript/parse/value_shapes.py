@@ -268,6 +268,12 @@ def date_end(start: int, end: int) -> int:
 
 
 @compiled
+def month_end(start: int, end: int) -> int:
+    """The place past the name of a month that starts at a place."""
+    return _name_end(start, end, _FIRST_MONTH, _PAST_MONTHS)
+
+
+@compiled
 def _name_end(start: int, end: int, first: int, past: int) -> int:
     if start + 3 > end or (start + 8 <= end and not may_be_named(start)):
         return -1

@@ -7,7 +7,7 @@ so blocks are compared side by side.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,16 @@ def nothing_seen(first: FirstValues) -> SeenValues:
     """Nothing seen yet of any value: all that the first ones can share with others."""
     lengths = np.minimum(first.lengths, FRAME)
     return SeenValues(np.zeros(len(first.slots), np.int64), lengths, np.ones(len(lengths), np.uint8))
+
+
+def _nothing() -> tuple[FirstValues, SeenValues]:
+    none = np.zeros(0, np.int64)
+    first = FirstValues(none, none, none, np.zeros(0, np.uint8))
+    return first, nothing_seen(first)
+
+
+NOT_COMPARED: Final = _nothing()
+"""What stands for the values where nobody asks what they have in common."""
 
 
 def _with(array: NDArray[T], at: int, values: Sequence[int]) -> NDArray[T]:

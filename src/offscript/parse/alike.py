@@ -1,0 +1,139 @@
+"""Lines that are alike but for their digits, read once: the rest is recalled, not read (ours).
+
+A log says the same thing over and over with other numbers. No rule of `shapes`, `find_ids` and `lexer` tells one digit
+from another, so of two lines that are equal once each digit is a 0, the header ends, the session id stands, and values
+begin and end at the same places. What was read of the first is kept here and holds for the second; only its stamp, its
+id and its values are its own. The few places where a digit's own value does matter are told (`may_keep`), and such
+lines are not kept.
+
+What is kept changes no answer, so each thread keeps its own, and what finds no place takes that of another.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.parse.byte_kinds import DIGIT, SPACE, byte_at, eight_at, fixed, kind_at, put_number
+from offscript.parse.byte_table import are_same
+from offscript.parse.compiled import compiled, inlined
+from offscript.parse.value_shapes import month_end
+
+PLACES: Final = 1 << 13
+"""Lines kept: a log has some hundreds to some thousands that differ in more than digits; 5 MB where all are taken."""
+
+SHORTEST: Final = 8
+"""Bytes of the shortest line kept: eight are read at once."""
+
+LONGEST: Final = 512
+"""Bytes of the longest line kept: of ten public systems one line in two hundred is longer."""
+
+MOST_VALUES: Final = 24
+"""Values of a line kept at most: of ten public systems one line in a hundred has more."""
+
+TRIED: Final = fixed(256)
+"""Lines after which a block is given up where fewer than one in `WORTH` was recalled: a log of random ids."""
+
+WORTH: Final = fixed(4)
+"""To look for a line costs a quarter of what reading it does."""
+
+KEPT_A_BLOCK: Final = fixed(1_024)
+"""Lines of a block of some thousands that are kept: a log that never repeats loses little by it."""
+
+# Columns of a row; the spans of the values follow.
+SIZE, PLAN_CODE, SKELETON, BEGIN, END, ID_AT, ID_PAST, HAS_EQUALS, SORT, STAMP_PAST, VALUES, SPANS = range(12)
+
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT: Final = np.uint64(64 - 13)
+_ONE: Final = np.uint64(1)
+
+# Eight bytes are judged at once by sums that never carry from one into the next.
+_LOWS, _TOPS, _ZEROS = (np.uint64(0x0101010101010101 * byte) for byte in (0x7F, 0x80, 48))
+_PAST_NINE: Final = np.uint64(0x0101010101010101 * (128 - 10))
+_THREE, _SEVEN = np.uint64(3), np.uint64(7)
+
+
+class Alike(NamedTuple):
+    """Lines kept: by place the hash of the line with each digit as 0 (0: free), those bytes, and what was read."""
+
+    hashes: NDArray[np.uint64]
+    texts: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+
+
+def nothing_kept(places: int = PLACES) -> Alike:
+    """Return room for so many lines, none of which is taken.
+
+    >>> len(nothing_kept().hashes) == PLACES
+    True
+    """
+    rows = np.zeros((places, SPANS + 2 * MOST_VALUES), np.int64)
+    return Alike(np.zeros(places, np.uint64), np.zeros(places * LONGEST, np.uint8), rows)
+
+
+NOTHING_ALIKE: Final = nothing_kept(0)
+"""For lines of which none is to be kept."""
+
+
+@compiled
+def zeros_for_digits(eight: np.uint64) -> np.uint64:
+    """Eight bytes with each digit as 0."""
+    digits = ~((((eight ^ _ZEROS) & _LOWS) + _PAST_NINE) | eight) & _TOPS
+    # of a digit's byte the lower half goes
+    return eight & ~((digits >> _THREE) - (digits >> _SEVEN))
+
+
+@compiled
+def fold_line(begin: int, size: int, out: int) -> np.uint64:
+    """Write a line of at least eight bytes with each digit as 0, and return its hash; places are addresses."""
+    state = _SPREAD ^ np.uint64(size)
+    last = begin + size - 8
+    for place in range(begin, last, 8):
+        eight = zeros_for_digits(eight_at(place))
+        put_number(out + (place - begin), int(np.int64(eight)))
+        state = (state ^ eight) * _SPREAD
+    # the last eight may overlap those before them: lines of one length do so alike
+    eight = zeros_for_digits(eight_at(last))
+    put_number(out + (last - begin), int(np.int64(eight)))
+    state = (state ^ eight) * _SPREAD
+    return (state ^ (state >> _SHIFT)) | _ONE
+
+
+@compiled
+def may_keep(begin: int, end: int, canon: int, size: int) -> bool:
+    """Whether no digit of a message, read into so many canonical bytes, matters by itself; places are addresses.
+
+    A digit may stand in a constant, and one before the name of a month may be that of a day or not.
+    """
+    for place in range(canon, canon + size):
+        if kind_at(place) & DIGIT:
+            return False
+    for place in range(begin, end - 4):
+        if byte_at(place + 1) == SPACE and kind_at(place) & DIGIT and month_end(place + 2, end) > 0:
+            return False
+    return True
+
+
+@inlined
+def place_of(
+    begin: int, size: int, folded: int, hashes: NDArray[np.uint64], texts: int, rows: NDArray[np.int64]
+) -> int:
+    """The place where a line that is alike is kept, -1 for none; `begin`, `folded` and `texts` are addresses."""
+    found = -1
+    if SHORTEST <= size <= LONGEST:
+        mark = fold_line(begin, size, folded)
+        place = int(np.int64(mark >> _SHIFT))
+        if hashes[place] != mark:
+            place ^= 1
+        if hashes[place] == mark and rows[place, SIZE] == size and are_same(texts + LONGEST * place, folded, size):
+            found = place
+    return found
+
+
+@compiled
+def place_for(mark: np.uint64, hashes: NDArray[np.uint64]) -> int:
+    """The place for a folded line of a hash that is not kept: a free one, else the first that it may have."""
+    place = np.int64(mark >> _SHIFT)
+    return int(place ^ 1 if hashes[place] and not hashes[place ^ 1] else place)
