@@ -57,15 +57,21 @@ class Kept:
     sessions: array[int] = field(default_factory=lambda: array("q"))  # -1: the entry names no session
     sources: array[int] = field(default_factory=lambda: array("q"))
     times: array[float] = field(default_factory=lambda: array("d"))  # NaN: no stamp
-    session_names: dict[str, int] = field(default_factory=dict)
     source_names: dict[str, int] = field(default_factory=dict)
+    _codes: dict[str, int] = field(default_factory=dict)
+    _names: Sequence[str] | None = None
 
     def add(self, source: str, skeleton: int, session: str | None, time: float | None) -> None:
         """Keep one entry."""
         self.skeletons.append(skeleton)
-        self.sessions.append(-1 if session is None else self.session_names.setdefault(session, len(self.session_names)))
+        self.sessions.append(-1 if session is None else self._codes.setdefault(session, len(self._codes)))
         self.sources.append(self.source_names.setdefault(source, len(self.source_names)))
         self.times.append(float("nan") if time is None else time)
+
+    @property
+    def session_names(self) -> Sequence[str]:
+        """The names of the sessions, by code."""
+        return list(self._codes) if self._names is None else self._names
 
     def extend(self, scanned: Scanned) -> None:
         """Keep the entries of a block; `named` gives the session codes their names when all are kept."""
@@ -78,7 +84,7 @@ class Kept:
 
     def named(self, names: Sequence[str]) -> None:
         """Name the sessions of the blocks kept."""
-        self.session_names = {name: code for code, name in enumerate(names)}
+        self._names = names
 
     def __len__(self) -> int:
         """Return how many entries are kept."""
