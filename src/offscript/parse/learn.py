@@ -18,9 +18,10 @@ from offscript.config import Config
 from offscript.entries import Entry, Line
 from offscript.errors import InputError
 from offscript.parse.discover import Discovery, discover_in_lines
+from offscript.parse.first_lines import FirstLines, first_lines
 from offscript.parse.header import Header, detect_header
 from offscript.parse.match import Templates
-from offscript.parse.pieces import InPieces, pieces_of, sample_of
+from offscript.parse.pieces import InPieces, pieces_of
 from offscript.parse.records import Records, entry_of
 from offscript.parse.sessions import SessionKey
 from offscript.parse.spell import Spell
@@ -137,17 +138,17 @@ def learn(
     """
     report = progress if progress is not None else _silent
     pieces = pieces_of(lines) if isinstance(lines, InPieces) else ([line] for line in lines)
-    ahead, sample = sample_of(pieces, config.sample_lines)
-    if not sample:
+    ahead, first = first_lines(pieces, config.sample_lines)
+    if not first.texts:
         raise InputError("no lines to learn from", remedy="give a log with at least a few hundred lines")
-    header = header if header is not None else detect_header([line.text for line in sample])
-    discovery = _session_key(sample, header, config)
+    header = header if header is not None else detect_header(first.texts)
+    discovery = _session_key(first, header, config)
     records = Records(header)
     spell = Spell(tau=config.tau, max_templates=config.max_templates)
     read = _Read(records, discovery.key, spell, report)
     for piece in (stream := chain(ahead, pieces)):
         if not isinstance(piece, list) and _can_scan(header, discovery.key):
-            read.in_columns(chain([piece], stream), [line.text for line in sample[:SHAPES_SAMPLE]])
+            read.in_columns(chain([piece], stream), first.texts[:SHAPES_SAMPLE])
         else:
             read.one_by_one(piece)
     templates, key_of = spell.settle()
@@ -242,8 +243,8 @@ def _silent(stage: str, done: float, total: float) -> None:
     """Report nothing."""
 
 
-def _session_key(sample: list[Line], header: Header, config: Config) -> Discovery:
+def _session_key(first: FirstLines, header: Header, config: Config) -> Discovery:
     if config.session is not None:
         key = SessionKey.none() if config.session == "none" else SessionKey.from_pattern(config.session)
         return Discovery(key, ())
-    return discover_in_lines([line.text for line in sample], [line.source for line in sample], header)
+    return discover_in_lines(first.texts, first.sources, header)
