@@ -206,6 +206,7 @@ class TestClosingRules:
                     "entries": 1,
                     "arrival": 1,
                     "history": ["x"],
+                    "counts": [],
                     "extra": {},
                 }
             },
@@ -217,9 +218,27 @@ class TestClosingRules:
                     "entries": 1,
                     "arrival": 1,
                     "history": [],
+                    "counts": [],
                     "extra": {},
                 }
             },
+            *(
+                {
+                    '["counts"]': {"arrivals": 1, "overflow": 0},
+                    '["clock", "a"]': {"now": 1.0, "stamped": True, "opened": 1},
+                    '["session", "a", "p"]': {
+                        "instance": 1,
+                        "first": 0.0,
+                        "last": 0.0,
+                        "entries": 1,
+                        "arrival": 1,
+                        "history": [3],
+                        "counts": counts,
+                        "extra": {},
+                    },
+                }
+                for counts in ([3], [3, 0], [4, 1, 3, 1], [3, 1, 3, 1], [3, "1"], [3, 1.0], [-3, 1], [3, 2**40])
+            ),
         ],
     )
     def test_foreign_rows_are_refused(self, rows: dict[str, Any]) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from offscript.entries import END, START, Entry, Expected, Line, Reason
 from offscript.model import Model
+from offscript.models.profile import Difference
 
 TEXT_KEPT = 500  # characters of its last line an open session keeps for the verdict at its close
 LEAST_NAMED = 0.005  # candidates that would be printed as 0% are not named in a sentence
+DIFFERENCES_SHOWN = 3  # the most important come first, and a sentence of more is not read
 TEMPLATE_SHOWN, TEMPLATE_HEAD = 100, 40  # characters of a template in a sentence; the whole stands in `expected`
 
 
@@ -39,6 +44,22 @@ def detail(model: Model, entry: Entry, before: int, reason: Reason, expected: Se
         return f"the session ended here; expected next: {choices}"
     after = "at the start of the session" if before == START else f"after `{short(name(model, before))}`"
     return f"{after}, expected {choices}"
+
+
+def differences(model: Model, counts: npt.NDArray[np.int32]) -> str:
+    """Say in a sentence how the counts of a session, (symbols,), differ from those of the normal ones nearest to it."""
+    found = model.keys.unusual(counts)
+    told = [_difference(name(model, one.symbol), one) for one in found[:DIFFERENCES_SHOWN]]
+    if len(found) > DIFFERENCES_SHOWN:
+        told.append(f"and {len(found) - DIFFERENCES_SHOWN} more")
+    return "; ".join(told) if told else "no normal session has its lines in such numbers together"
+
+
+def _difference(template: str, one: Difference) -> str:
+    if not one.count:
+        return f"`{short(template)}` missing"
+    usual = "none" if not one.high else str(one.low) if one.low == one.high else f"{one.low} to {one.high}"
+    return f"{one.count} x `{short(template)}` where normal sessions have {usual}"
 
 
 def short(template: str) -> str:

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from offscript.caches import edition_of, private_folder
 
@@ -70,3 +73,24 @@ def _forgiving(call: Callable[..., Any]) -> Callable[..., Any]:
             return None
 
     return made
+
+
+def _as_pointer(_: Any, address: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+    return types.voidptr(address), lower
+
+
+_lowered: Any = intrinsic  # its types are those of the lowering, not of what it makes
+_as_pointer_of = _lowered(_as_pointer)
+_numba: Any = numba  # its exports are not typed
+
+
+def _borrowed(array: Any, shape: Any, dtype: Any) -> Any:
+    return _numba.carray(_as_pointer_of(array.ctypes.data), shape, dtype)
+
+
+borrowed: Any = _numba.njit(inline="always")(_borrowed)
+"""`borrowed(array, shape, dtype)`: the same array for inlined functions to hand on, without counting references to it,
+which costs more than what they do. For compiled functions that were given the array, and only while they run."""

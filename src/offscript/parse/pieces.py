@@ -39,13 +39,22 @@ class InPieces(Protocol):
 
 def is_warm() -> bool:
     """Tell whether the compiled scan lies ready, so that it need not be compiled first."""
+    return is_compiled("columnar.read_messages")
+
+
+def is_compiled(name: str) -> bool:
+    """Tell whether a compiled function, `module.function`, lies ready.
+
+    >>> is_compiled("nowhere.nothing")
+    False
+    """
     given = os.environ.get("NUMBA_CACHE_DIR")
     folder = Path(given) if given else private_folder("numba")
     if folder is None:
         return False
     try:
         room = folder if given else folder / edition_of(Path(__file__).parent)
-        return next(room.glob("*/columnar.read_messages-*.nbi"), None) is not None
+        return next(room.glob(f"*/{name}-*.nbi"), None) is not None
     except OSError:  # the sources are being replaced
         return False
 

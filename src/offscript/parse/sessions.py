@@ -12,43 +12,30 @@ which they will close: closing looks at the front only.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from offscript.errors import StateError
 from offscript.parse.session_key import SessionKey
+from offscript.parse.session_rows import (
+    COUNTS_ROW,
+    DAMAGED,
+    Clock,
+    Held,
+    Json,
+    Session,
+    clock_row,
+    read_clock,
+    read_counts,
+    read_name,
+    read_session,
+    row_name,
+    session_row,
+)
 
 __all__ = ["Closed", "Json", "OpenSessions", "Session", "SessionKey"]
-
-Json = Any
-"""A JSON value: None, bool, int, float, str, or lists and dicts of them."""
-
-_DAMAGED = "start the detector without this state, or restore the state from a backup"
-
-
-@dataclass(slots=True)
-class Session:
-    """One run of a task: the entries of a source that share an id (DESIGN section 4; ours).
-
-    `instance` is the how-manieth session its source opened. It is unique although an id may return after closing, and
-    costs no memory of closed ids; it is not a count per id. `first` and `last` are clock times (seconds since 1970, or
-    lines in a source without stamps), `arrival` the number of the last entry among all sources. `history` and `extra`
-    belong to the caller: the last h symbols, and any small JSON values.
-    """
-
-    source: str
-    id: str
-    instance: int
-    first: float
-    last: float
-    entries: int = 0
-    arrival: int = 0
-    history: list[int] = field(default_factory=list)
-    extra: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +58,6 @@ class Closed:
     def order(self) -> tuple[float, str, str]:
         """Closings are judged in this order: (time, session)."""
         return (self.at, self.session.source, self.session.id)
-
-
-@dataclass(slots=True)
-class _Clock:
-    """The clock of one source, and its open sessions, the idlest first."""
-
-    now: float = 0.0
-    stamped: bool = False
-    opened: int = 0
-    sessions: OrderedDict[str, Session] = field(default_factory=OrderedDict)
 
 
 class OpenSessions:
@@ -110,7 +87,7 @@ class OpenSessions:
         self.max_open = max_open
         self.overflow = 0
         self._arrivals = 0
-        self._clocks: dict[str, _Clock] = {}
+        self._clocks: dict[str, Clock] = {}
         self._recent: OrderedDict[tuple[str, str], Session] = OrderedDict()
         # Dicts as ordered sets. A session that opens and closes between two calls of `changes` leaves no trace in
         # them, so that a caller who never asks for changes pays memory for open sessions only.
@@ -230,25 +207,25 @@ class OpenSessions:
         >>> other.rows() == sessions.rows()
         True
         """
-        rows: dict[str, Json] = {_COUNTS: self._counts_row()} if self._clocks else {}
-        rows |= {_row_name("clock", source): _clock_row(clock) for source, clock in self._clocks.items()}
-        rows |= {_row_name("session", *key): _session_row(session) for key, session in self._recent.items()}
+        rows: dict[str, Json] = {COUNTS_ROW: self._counts_row()} if self._clocks else {}
+        rows |= {row_name("clock", source): clock_row(clock) for source, clock in self._clocks.items()}
+        rows |= {row_name("session", *key): session_row(session) for key, session in self._recent.items()}
         return rows
 
     def changes(self) -> dict[str, Json]:
         """Write the rows touched since the last call (or `load`), None for a row to delete; costs what was touched."""
         if not self._touched and not self._touched_clocks:
             return {}
-        rows: dict[str, Json] = {_COUNTS: self._counts_row()}
+        rows: dict[str, Json] = {COUNTS_ROW: self._counts_row()}
         for source in self._touched_clocks:
-            rows[_row_name("clock", source)] = _clock_row(self._clocks[source])
+            rows[row_name("clock", source)] = clock_row(self._clocks[source])
         for key in self._touched:
             session = self._recent.get(key)
             if session is not None:
-                rows[_row_name("session", *key)] = _session_row(session)
+                rows[row_name("session", *key)] = session_row(session)
                 self._stored.add(key)
             elif key in self._stored:
-                rows[_row_name("session", *key)] = None
+                rows[row_name("session", *key)] = None
                 self._stored.discard(key)
         self._touched.clear()
         self._touched_clocks.clear()
@@ -263,36 +240,67 @@ class OpenSessions:
         fresh = OpenSessions(self.timeout, self.max_open)
         sessions: list[Session] = []
         for name, row in rows.items():
-            kind, *names = _read_name(name)
+            kind, *names = read_name(name)
             if kind == "counts":
-                fresh._arrivals, fresh.overflow = _read(row, arrivals=int, overflow=int)
+                fresh._arrivals, fresh.overflow = read_counts(row)
             elif kind == "clock":
-                fresh._clocks[names[0]] = _read_clock(row)
+                fresh._clocks[names[0]] = read_clock(row)
             else:
-                sessions.append(_read_session(row, *names))
+                sessions.append(read_session(row, *names))
         for session in sorted(sessions, key=lambda one: one.arrival):
             clock = fresh._clocks.get(session.source)
             if clock is None or not session.last <= clock.now or session.arrival > fresh._arrivals:
-                raise StateError(f"session {session.id!r} is ahead of its source's clock", remedy=_DAMAGED)
+                raise StateError(f"session {session.id[:60]!r} is ahead of its source's clock", remedy=DAMAGED)
             clock.sessions[session.id] = fresh._recent[session.source, session.id] = session
         fresh._stored = set(fresh._recent)
         self.__dict__.update(fresh.__dict__)
 
-    def _clock(self, source: str) -> _Clock:
+    def hand_over(self) -> Held:
+        """Give away all that is held, for columns; what is left is empty."""
+        held = Held(
+            self._arrivals,
+            self.overflow,
+            self._clocks,
+            list(self._recent.values()),
+            self._touched,
+            self._touched_clocks,
+            self._stored,
+        )
+        self.__dict__.update(OpenSessions(self.timeout, self.max_open).__dict__)
+        return held
+
+    def take_over(self, held: Held) -> None:
+        """Hold what `hand_over`, or columns, gave away.
+
+        >>> sessions, other = OpenSessions(60.0, 10), OpenSessions(60.0, 10)
+        >>> sessions.advance("app", 100.0), sessions.enter("app", "req-1").first
+        ([], 100.0)
+        >>> other.take_over(sessions.hand_over())
+        >>> len(sessions), len(other)
+        (0, 1)
+        """
+        self._arrivals, self.overflow, self._clocks, sessions, self._touched, self._touched_clocks, self._stored = held
+        self._recent = OrderedDict(((session.source, session.id), session) for session in sessions)
+        for clock in self._clocks.values():
+            clock.sessions.clear()
+        for session in sessions:
+            self._clocks[session.source].sessions[session.id] = session
+
+    def _clock(self, source: str) -> Clock:
         clock = self._clocks.get(source)
         if clock is None:
-            clock = self._clocks[source] = _Clock()
+            clock = self._clocks[source] = Clock()
             self._touched_clocks[source] = None
         return clock
 
-    def _first_stamp(self, clock: _Clock, time: float) -> None:
+    def _first_stamp(self, clock: Clock, time: float) -> None:
         clock.stamped = True
         clock.now = time
         for session in clock.sessions.values():
             session.first = session.last = time
             self.touch(session)
 
-    def _close_idle(self, clock: _Clock) -> list[Closed]:
+    def _close_idle(self, clock: Clock) -> list[Closed]:
         closed: list[Closed] = []
         if self.timeout is None:
             return closed
@@ -323,76 +331,3 @@ class OpenSessions:
 
     def _counts_row(self) -> Json:
         return {"arrivals": self._arrivals, "overflow": self.overflow}
-
-
-_COUNTS = '["counts"]'
-
-
-def _row_name(*parts: str) -> str:
-    return json.dumps(parts)
-
-
-def _clock_row(clock: _Clock) -> Json:
-    return {"now": clock.now, "stamped": clock.stamped, "opened": clock.opened}
-
-
-def _session_row(session: Session) -> Json:
-    return {
-        "instance": session.instance,
-        "first": session.first,
-        "last": session.last,
-        "entries": session.entries,
-        "arrival": session.arrival,
-        "history": list(session.history),
-        "extra": dict(session.extra),
-    }
-
-
-def _read_name(name: str) -> list[str]:
-    try:
-        parts: Any = json.loads(name)
-    except ValueError:
-        parts = None
-    names = isinstance(parts, list) and all(isinstance(part, str) for part in parts)
-    if names and parts and _NAMES.get(parts[0]) == len(parts) - 1:
-        return list(parts)
-    raise StateError(f"row {name[:60]!r} is not a row of open sessions", remedy=_DAMAGED)
-
-
-_NAMES = {"counts": 0, "clock": 1, "session": 2}
-"""How many names follow each kind of row."""
-
-
-def _read(row: Json, **kinds: type) -> list[Any]:
-    """Read the values of a row, whose names and kinds must be exactly these; a whole number may stand for a float."""
-    if not isinstance(row, Mapping) or set(row) != set(kinds):
-        raise StateError(f"a row of open sessions does not hold {', '.join(kinds)}", remedy=_DAMAGED)
-    values = []
-    for name, kind in kinds.items():
-        value = row[name]
-        if kind is float and type(value) is int and abs(value) < 2**53:  # JSON may have dropped the ".0"
-            value = float(value)
-        if type(value) is not kind or not _is_sound(value):
-            raise StateError(f"{name!r} of a row of open sessions is not a sound {kind.__name__}", remedy=_DAMAGED)
-        values.append(value)
-    return values
-
-
-def _is_sound(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return not isinstance(value, int) or value >= 0
-
-
-def _read_clock(row: Json) -> _Clock:
-    now, stamped, opened = _read(row, now=float, stamped=bool, opened=int)
-    return _Clock(now, stamped, opened)
-
-
-def _read_session(row: Json, source: str, id: str) -> Session:  # noqa: A002
-    instance, first, last, entries, arrival, history, extra = _read(
-        row, instance=int, first=float, last=float, entries=int, arrival=int, history=list, extra=dict
-    )
-    if not all(type(symbol) is int for symbol in history):
-        raise StateError("the history of a session is not a list of symbols", remedy=_DAMAGED)
-    return Session(source, id, instance, first, last, entries, arrival, list(history), dict(extra))

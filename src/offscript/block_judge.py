@@ -1,0 +1,255 @@
+"""Judging in columns: from the entries of a block to verdicts without an object per line (ours).
+
+A block passes through three steps. All its entries enter their sessions in one compiled pass, in exact order, each
+taking an edge of the automaton of histories. Edges that were never taken before are scored together by the key model;
+whether the edge of an entry is flagged is then a look-up. What is flagged, and nothing else, becomes objects, judged by
+the rules of `line_judge`, whose verdicts these must equal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.entries import END, START, UNKNOWN, Verdict
+from offscript.model import Model
+from offscript.parse.histories import Histories
+from offscript.parse.last_lines import Held as HeldBlock
+from offscript.parse.last_lines import LastLines
+from offscript.parse.records import Reader
+from offscript.parse.scan import Scanned
+from offscript.parse.session_columns import MAY_BE_JOINED, Entered, find_high, find_last
+from offscript.parse.session_counts import KnownCounts, keys_of
+from offscript.parse.session_rows import Held, Json
+from offscript.parse.session_store import SessionStore
+from offscript.verdicts import Flagged, Later, SessionScores, last_entry, verdicts_of
+from offscript.wording import TEXT_KEPT
+
+STREAM: Final = [""]
+"""The names of sessions where a source is one session."""
+
+Numbers = NDArray[np.int64]
+Place = tuple[int, int, float, str, str]
+"""Where a verdict stands: entry, closings before the entry itself, closing time, source, session."""
+
+
+class BlockJudge:
+    """Open sessions in columns, and what is said of the entries of blocks; `counts` is that of the detector."""
+
+    def __init__(self, model: Model, reader: Reader, counts: Counter[str]) -> None:
+        self.model = model
+        self._reader = reader
+        self._counts = counts
+        self._one_stream = model.session_key.where == "none"
+        self._scores = SessionScores(model)
+        self.sessions = SessionStore(
+            model.timeout,
+            model.config.max_open_sessions,
+            model.config.history,
+            keys_of({key: model.keys.symbol(key) for key in model.keys.vocabulary.keys}, self._scores.symbols),
+            one_stream=self._one_stream,
+            counts=self._scores.serve,
+        )
+        self._last = LastLines(TEXT_KEPT)
+        self._templates: dict[int, str] = {}  # of last lines of unknown keys, by session
+        self._edges = _ScoredEdges(model)
+        self._known = KnownCounts(self._scores.symbols, self._scores.room)
+
+    # -- the open sessions -----------------------------------------------------------------------------------------
+
+    def knows(self, names: Sequence[str]) -> bool:
+        """Whether the codes of sessions stand for these names."""
+        return self._one_stream or self.sessions.names is names
+
+    def take(self, held: Held, names: Sequence[str]) -> None:
+        """Hold the sessions that objects held; codes stand for `names`."""
+        self._last, self._templates = LastLines(TEXT_KEPT), {}
+        slots = self.sessions.take(held, STREAM if self._one_stream else names)
+        for slot, session in zip(slots.tolist(), held.sessions, strict=True):
+            last = last_entry(self.model, session.source, session.id, session.extra["last"])
+            self._last.put(slot, last.line, last.key, last.time)
+            if not last.known:
+                self._templates[slot] = last.template
+            self.sessions.sessions[slot]["joined"] = "joined" in session.extra
+
+    def give(self) -> Held:
+        """Give the sessions to objects."""
+        slots = self.sessions.open_slots().tolist()
+        extra = [self._extra(slot) for slot in slots]
+        held = self.sessions.give()
+        for session, known in zip(held.sessions, extra, strict=True):
+            session.extra.update(known)
+        return held
+
+    def _extra(self, slot: int) -> dict[str, Json]:
+        """What else is known of a session, as `line_judge` has it."""
+        last = {"last": self._last_row(slot)}
+        return last | {"joined": True} if self.sessions.sessions[slot]["joined"] else last
+
+    def _last_row(self, slot: int) -> list[Json]:
+        """What is remembered of a session's last entry."""
+        found = self._last.find(int(self.sessions.sessions[slot]["arrival"]))
+        if found is not None:
+            return self._later(*found).row()
+        line, key = self._last.get(slot, self.sessions.key(slot)[0]), self._last.key(slot)
+        template = "" if key > 0 else self._templates[slot]
+        return [line.number, line.offset, line.text, key, template, self._last.time(slot)]
+
+    def _later(self, scanned: Scanned, place: int) -> Later:
+        code = int(scanned.sessions[place])
+        return Later(scanned, place, self._reader, scanned.names[code] if code >= 0 else None)
+
+    # -- blocks ----------------------------------------------------------------------------------------------------
+
+    def push(self, scanned: Scanned) -> list[Verdict]:
+        """Judge the entries of a block."""
+        store, entries = self.sessions, len(scanned.places)
+        self._add({"lines": len(scanned.raw), "continuation lines": len(scanned.raw) - entries, "entries": entries})
+        if not entries:
+            return []
+        codes = np.zeros_like(scanned.sessions) if self._one_stream else scanned.sessions
+        before = store.arrived
+        entered = store.enter(scanned.source, codes, scanned.numbers, scanned.stamps, scanned.began)
+        self._add({"sessions": 0 if self._one_stream else store.begun})
+        self._last.hold(HeldBlock(scanned, entered.slots, before))
+        found = self._of_entries(scanned, entered) | self._of_closed()
+        store.done()
+        self._let_go()
+        return self._told(found)
+
+    def finish(self, *, complete: bool) -> tuple[list[Verdict], set[str]]:
+        """End the input; also return the names of the sessions that stay open."""
+        self.sessions.close_idle()
+        if complete:
+            self.sessions.close_all()
+        found = self._of_closed()
+        self.sessions.done()
+        return self._told(found), {self.sessions.key(slot)[1] for slot in self.sessions.open_slots().tolist()}
+
+    def _told(self, found: dict[Place, Flagged]) -> list[Verdict]:
+        if found:
+            self._counts["anomalies"] += len(found)
+        return verdicts_of(self.model, [found[place] for place in sorted(found)])
+
+    def _add(self, sums: dict[str, int]) -> None:
+        self._counts.update({name: number for name, number in sums.items() if number})
+
+    # -- what is flagged -------------------------------------------------------------------------------------------
+
+    def _of_entries(self, scanned: Scanned, entered: Entered) -> dict[Place, Flagged]:
+        """The entries that are flagged, as objects."""
+        sessions, histories, numbers = self.sessions.sessions, self.sessions.histories, scanned.numbers
+        high = np.empty(len(numbers), np.int64)
+        count, outside = find_high(numbers, self._edges.flagged(histories), entered, high)
+        self._add({"entries without session": outside})
+        if not count:
+            return {}
+        high, slots = high[:count], entered.slots
+        begun = high[entered.opened[high] == MAY_BE_JOINED]
+        sessions["joined"][slots[begun]] = 1
+        self._add({"sessions joined midway": len(begun)})
+        within = slots[high] >= 0
+        past = histories.of(np.where(within, histories.edges["from"][entered.edges[high]], 0))
+        excused = (past == START).any(axis=1) & (self._one_stream | (sessions["joined"][slots[high]] != 0))
+        is_told = (numbers[high] <= 0) | ~excused
+        told, past, within = high[is_told], past[is_told], within[is_told]
+        targets = np.where(within, entered.symbols[told], np.int32(UNKNOWN))
+        scores = self.model.keys.surprise(past, targets)
+        found: dict[Place, Flagged] = {}
+        columns = zip(told.tolist(), targets.tolist(), past.tolist(), scores.tolist(), within.tolist(), strict=True)
+        for place, target, history, score, is_within in columns:
+            entry = self._later(scanned, place).made()
+            found[place, 1, 0.0, "", ""] = Flagged(entry, target, tuple(history), score, is_within)
+        return found
+
+    def _of_closed(self) -> dict[Place, Flagged]:
+        """The sessions that closed and are flagged, as objects."""
+        sessions, facts, left = self.sessions.sessions, self.sessions.facts, self.sessions.left()
+        closed = left[~np.isnan(facts["closed"][left])]
+        if not len(closed):
+            return {}
+        self._counts["sessions closed"] += len(closed)
+        if not self.model.keys.learns_end or self._one_stream:
+            return {}
+        order, profile = self._order_scores(closed), np.zeros(len(closed))
+        if self._scores.serve:
+            profile = self._profile_scores(closed)
+        found: dict[Place, Flagged] = {}
+        for number in np.flatnonzero(np.maximum(order, profile) >= 1.0).tolist():
+            slot = int(closed[number])
+            source, name = self.sessions.key(slot)
+            place = (int(facts[slot]["left"]), 0, float(facts[slot]["closed"]), source, name)
+            entry = last_entry(self.model, source, name, self._last_row(slot))
+            history = tuple(self.sessions.histories.of(sessions[slot]["row"]).tolist())
+            if profile[number] > order[number]:
+                counts = self.sessions.counts(closed[number : number + 1], self._scores.symbols)[0]
+                found[place] = Flagged(entry, END, history, float(profile[number]), True, counts)
+            else:
+                found[place] = Flagged(entry, END, history, float(order[number]))
+        return found
+
+    def _order_scores(self, closed: Numbers) -> NDArray[np.float64]:
+        """The scores of the ends that are flagged, 0 for the others."""
+        sessions, histories = self.sessions.sessions, self.sessions.histories
+        rows = sessions["row"][closed]
+        edges = self.sessions.end_edges(rows)
+        high = np.flatnonzero(self._edges.flagged(histories)[edges])
+        joined = sessions["joined"][closed[high]] != 0
+        past = histories.of(rows[high])
+        high = high[~(joined & (past == START).any(axis=1))]
+        scores = np.zeros(len(closed))
+        scores[high] = self.model.keys.surprise(histories.of(rows[high]), np.full(len(high), END, np.int32))
+        return scores
+
+    def _profile_scores(self, closed: Numbers) -> NDArray[np.float64]:
+        """The scores of the counts; 0 for sessions joined midway."""
+        sessions = self.sessions.sessions
+        scores = self._known.recall(closed, sessions, self.sessions.chunks)
+        fresh = np.flatnonzero(np.isnan(scores))
+        for start in range(0, len(fresh), self._scores.at_once):
+            some = fresh[start : start + self._scores.at_once]
+            counts = self.sessions.counts(closed[some], self._scores.symbols)
+            scores[some] = self._scores.of(counts)
+            self._known.add(sessions["hash"][closed[some]], counts, scores[some])
+        scores[sessions["joined"][closed] != 0] = 0.0
+        return scores
+
+    def _let_go(self) -> None:
+        """Keep the last lines of the block that is held no longer, if there is one."""
+        old = self._last.let_go()
+        if old is None:
+            return
+        scanned, slots, before = old
+        entries = np.empty(len(slots), np.int64)
+        entries = entries[: find_last(slots, before, self.sessions.sessions, entries)]
+        self._last.keep(slots[entries].astype(np.int64), scanned, entries, self.sessions.open_slots)
+        for place in entries[scanned.numbers[entries] <= 0].tolist():
+            self._templates[int(slots[place])] = self._later(scanned, place).made().template
+        stale = [s for s in self._templates if not self.sessions.sessions[s]["is_open"] or self._last.key(s) > 0]
+        for slot in stale:
+            del self._templates[slot]
+
+
+class _ScoredEdges:
+    """Whether the edges of histories are flagged; new ones are scored together."""
+
+    def __init__(self, model: Model) -> None:
+        self._keys = model.keys
+        self._of: Histories | None = None
+        self._flags: NDArray[np.bool_] = np.zeros(1, bool)
+        self._scored = 0
+
+    def flagged(self, histories: Histories) -> NDArray[np.bool_]:
+        """Whether the score of each edge is 1.0 or more; one place more than there are edges, the last False."""
+        if self._of is not histories:
+            self._of, self._scored = histories, 0
+        fresh = histories.edges[self._scored : histories.edge_count]
+        if len(fresh) or len(self._flags) != histories.edge_count + 1:
+            scores = self._keys.surprise(histories.of(fresh["from"]), fresh["symbol"])
+            self._flags = np.concatenate([self._flags[: self._scored], scores >= 1.0, [False]])
+            self._scored = histories.edge_count
+        return self._flags
