@@ -20,8 +20,9 @@ from offscript.errors import InputError, ModelError
 from offscript.models import pairs as pairs_room
 from offscript.models.calibrate import Rule
 from offscript.models.ensemble import Ensemble
+from offscript.models.held_out import HeldOut
 from offscript.models.keys import CACHE_BYTES, NAMED, NEW_KEY_SCORE, UNEXPECTED_LIMIT, KeyModel, SessionVerdict
-from offscript.models.learning import Lesson, _HeldOut
+from offscript.models.learning import Lesson
 from offscript.models.lstm import initial
 from offscript.models.pairs import distinct_pairs, windows
 
@@ -194,7 +195,7 @@ def test_remembered_histories_never_change_an_answer(model: KeyModel, monkeypatc
     assert np.array_equal(small.surprise(histories, targets), want)
 
 
-def held_out_stream(entries: int, keys: int) -> tuple[_HeldOut, Ensemble]:
+def held_out_stream(entries: int, keys: int) -> tuple[HeldOut, Ensemble]:
     """Return a stream in which hardly any history comes twice, cut into two folds, and two untrained networks."""
     stream = np.random.default_rng(0).integers(3, 3 + keys, entries).astype(np.int32)
     found = windows([stream], [False], 3)
@@ -202,7 +203,7 @@ def held_out_stream(entries: int, keys: int) -> tuple[_HeldOut, Ensemble]:
     fold = unit * 2 // entries
     seen = np.arange(1024) < 3 + keys
     networks = tuple(initial(seen, hidden=4, layers=1, seed=seed) for seed in range(2))
-    held_out = _HeldOut(distinct_pairs(found, unit, fold, 2), unit, fold, 10.0)
+    held_out = HeldOut(distinct_pairs(found, unit, fold, 2), unit, fold, 10.0)
     return held_out, Ensemble(networks, np.stack([seen, seen]))
 
 

@@ -111,8 +111,8 @@ class Config(BaseSettings):
         None,
         gt=0,
         lt=0.1,
-        description="Keys less probable than this are flagged even where calibration has to stretch the share asked "
-        "by half; None: that share, divided by the entries of a session.",
+        description="Keys less probable than this are no candidates under top-g, and a hundredth of it is the least "
+        "probability told apart; None: the share asked, divided by the entries of a session.",
     )
     max_training_entries: int = Field(
         5_000_000,

@@ -19,21 +19,23 @@ last bits differ from machine to machine."""
 LOWEST_THRESHOLD = math.log(2)
 """A key with even odds or better is always on script, however regular the training log was."""
 
-
-OVERDRAFT = 1.5
-"""A key rarer than `Rule.rare` is flagged even if that takes up to so many times the share asked: without it, a few
-odd normal sessions would excuse what never happens; with more, the share asked would mean nothing."""
-
 FLOOR_BELOW_RARE = 0.01
 """Room below `Rule.rare` for the threshold of a log whose sessions are odder than its networks believe."""
+
+CONFIDENCE = 0.99
+"""How sure the bound of a promise is: among a hundred logs, one lies above it by chance (ours)."""
+
+TOLD = 10_000
+"""Further sessions that the bound is told for when a promise is printed: a round number, and weeks of most services."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How probabilities become scores: "likelihood" takes -log p / threshold, "top-g" takes rank / (g + 1).
 
-    A probability at or below `rare` is one that a normal session does not meet, `candidates` is g. Probabilities
-    below `floor`, a hundredth of `rare`, are all the same. CCS 2017 section 3.1 has top-g; likelihood is ours.
+    A probability at or below `rare` is one that a normal session does not meet: under top-g it is no candidate, of
+    which there are `candidates`, g. Probabilities below `floor`, a hundredth of `rare`, are all the same. CCS 2017
+    section 3.1 has top-g; likelihood is ours.
 
     >>> import numpy as np
     >>> Rule("top-g", rare=0.01, candidates=2).raw(np.array([[0.7, 0.2, 0.05, 0.04, 0.005, 0.005]])).round(2).tolist()
@@ -73,8 +75,10 @@ class Promise:
     `share` is the promised share, `asked` the one in the config; `scores` how many out-of-fold scores it rests on,
     `new` how many of those held a key that their network had not seen; `folds` how often the training log was cut.
 
-    >>> print(Promise(0.0008, 0.001, 4855, 2, 5, "session").describe())
+    >>> for part in Promise(0.0008, 0.001, 4855, 2, 5, "session").describe().split("; "):
+    ...     print(part)
     at most 0.1% of normal sessions flagged, from 4,855 out-of-fold scores in 5 folds (2 held a new key)
+    of 10,000 more, 23 at most in 99 of 100 logs
     """
 
     share: float
@@ -89,18 +93,33 @@ class Promise:
         """Whether the share asked for can be promised."""
         return self.share <= self.asked
 
+    def bound(self, units: int, confidence: float = CONFIDENCE) -> int:
+        """How many of so many further normal units may be flagged before the promise is in doubt.
+
+        With k - 1 of n scores flagged, of exchangeable units the share above the k-th highest is Beta(k, n + 1 - k):
+        what is flagged of `units` others is at most beta-binomial, and this is its quantile at `confidence`.
+
+        >>> Promise(0.01, 0.01, 999, 0, 4, "session").bound(10_000)
+        191
+        """
+        k = max(1, round(self.share * (self.scores + 1)))
+        if k > self.scores:
+            return units
+        return _beta_binomial(units, k, self.scores + 1 - k, confidence)
+
     def describe(self) -> str:
         """One printed line."""
         units = {"session": "sessions", "entry": "entries"}[self.unit]
         if self.scores == 0:
             return f"no share of normal {units} can be promised: too few to hold some out"
         basis = f"from {self.scores:,} out-of-fold scores in {self.folds} folds ({self.new:,} held a new key)"
+        chance = f"of {TOLD:,} more, {self.bound(TOLD):,} at most in {100 * CONFIDENCE:.0f} of 100 logs"
         if self.kept:
-            return f"at most {_percent(self.asked)} of normal {units} flagged, {basis}"
+            return f"at most {_percent(self.asked)} of normal {units} flagged, {basis}; {chance}"
         need = math.ceil(1 / self.asked) - 1
         why = f"that takes {need:,} {units}" if self.scores < need else "more do what none of the others did"
         asked = f"not the {_percent(self.asked)} asked: {why}"
-        return f"about {_percent(self.share)} of normal {units} flagged, {basis}; {asked}"
+        return f"about {_percent(self.share)} of normal {units} flagged, {basis}; {chance}; {asked}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON."""
@@ -122,46 +141,105 @@ class Promise:
         return cls(**stored)
 
 
+def _beta_binomial(units: int, a: int, b: int, confidence: float) -> int:
+    """The quantile of the beta-binomial distribution; scipy has it, and takes two seconds to load."""
+
+    def log_beta(x: float, y: float) -> float:
+        return math.lgamma(x) + math.lgamma(y) - math.lgamma(x + y)
+
+    below = 0.0
+    for count in range(units):
+        ways = -math.log(units + 1) - log_beta(count + 1, units - count + 1)
+        below += math.exp(ways + log_beta(count + a, units - count + b) - log_beta(a, b))
+        if below >= confidence:
+            return count
+    return units
+
+
 def _percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
-def threshold_for(
-    scores: npt.NDArray[np.floating[Any]], share: float, *, rare: float, highest: float
-) -> tuple[float, float]:
-    """The threshold that flags at most `share` of the units that `scores` (n,) stand for, and the share promised.
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The raw scores of held-out units by one detector, (n,), and the range that its threshold may take.
 
-    With n scores, the (k+1)-th highest is passed by a new unit with probability at most (k+1)/(n+1) when all are
-    exchangeable; k is the largest that keeps this within `share`. With fewer than 1/share - 1 scores the highest is
-    taken, and 1/(n+1) is all that can be promised. Scores of `rare` and more are flagged as long as OVERDRAFT covers
-    them, those of `highest` always; where that flags more than was asked, the promise says how much.
+    Below `lowest` everything is on script; `highest` and more is flagged whatever share of the units that takes.
+    """
+
+    raw: npt.NDArray[np.float64]
+    lowest: float
+    highest: float = math.inf
+
+
+def thresholds_for(detectors: Sequence[Scores], share: float) -> tuple[list[float], float]:
+    """The thresholds with which all detectors together flag at most `share` of the units, and the share promised.
+
+    Each detector's scores are measured by the highest that it would not flag if it had the whole share to itself; then
+    one common factor sets all thresholds, for a unit flagged twice costs once. Where a detector reaches the end of its
+    range, the others share what is left.
+
+    With n units, the k-th highest of their joint scores is passed by a new unit with probability at most k/(n+1) when
+    all are exchangeable; k is the largest that keeps this within `share`. With fewer than 1/share - 1 units the
+    highest is taken, and 1/(n+1) is all that can be promised. Without any, thresholds are the highest.
 
     >>> import numpy as np
-    >>> threshold, share = threshold_for(np.arange(1.0, 100.0), 0.02, rare=1000.0, highest=1000.0)
-    >>> round(threshold, 3), share  # 98 is the second highest of 99
-    (98.098, 0.02)
-    >>> threshold_for(np.arange(1.0, 100.0), 0.02, rare=97.5, highest=1000.0)
-    (97.5, 0.03)
+    >>> thresholds, share = thresholds_for([Scores(np.arange(1.0, 100.0), 0.5)], 0.02)
+    >>> [round(threshold, 3) for threshold in thresholds], share  # 98 is the second highest of 99
+    ([98.098], 0.02)
+    >>> order, profile = np.zeros(1999), np.zeros(1999)
+    >>> order[:40], profile[20:60] = np.arange(40.0, 0, -1), np.arange(4.0, 0, -0.1)
+    >>> thresholds, share = thresholds_for([Scores(order, 0.7), Scores(profile, 0.2)], 0.01)
+    >>> [round(threshold, 2) for threshold in thresholds], share  # ten of each
+    ([31.03, 3.1], 0.01)
     """
-    if len(scores) == 0:
-        return rare, 1.0
-    threshold = _quantile(scores, share)
-    if threshold > rare:
-        threshold = max(rare, _quantile(scores, share * OVERDRAFT))
-    threshold = min(max(threshold, LOWEST_THRESHOLD), highest)
-    return threshold, promised(scores, threshold)
+    allowed = _allowed(len(detectors[0].raw), share)
+    measure = [min(max(_ranked(one.raw, allowed + 1), one.lowest), one.highest) for one in detectors]
+    found, settled = list(measure), [False] * len(detectors)
+    while not all(settled):
+        free = [number for number, done in enumerate(settled) if not done]
+        together = np.max([detectors[number].raw / measure[number] for number in free], axis=0, initial=0.0)
+        for number in set(range(len(detectors))) - set(free):
+            together[detectors[number].raw >= found[number]] = np.inf
+        factor = _ranked(together, allowed) * (1 + MARGIN)
+        for number in free:
+            one, wanted = detectors[number], measure[number] * factor
+            found[number] = min(max(wanted, one.lowest), one.highest)
+            settled[number] = found[number] != wanted
+        if not any(settled[number] for number in free):
+            break
+    return found, _share_of(detectors, found)
 
 
-def _quantile(scores: npt.NDArray[np.floating[Any]], share: float) -> float:
-    count = len(scores)
+def _allowed(count: int, share: float) -> int:
+    """The largest k, 1 at least, with k / (count + 1) within the share."""
     # the tiny factor undoes rounding: 0.02 x 100 must count as 2
-    above = max(0, math.floor(share * (count + 1) * (1 + 1e-12)) - 1)
-    return float(np.sort(scores)[max(0, count - 1 - above)]) * (1 + MARGIN)
+    return max(1, math.floor(share * (count + 1) * (1 + 1e-12)))
 
 
-def promised(scores: npt.NDArray[np.floating[Any]], threshold: float) -> float:
-    """The share of new units that reach a threshold, given that of the held-out ones: (reached + 1) / (n + 1)."""
-    return (int((scores >= threshold).sum()) + 1) / (len(scores) + 1)
+def _ranked(scores: npt.NDArray[np.floating[Any]], rank: int) -> float:
+    """The score of a rank, the highest has rank 1; infinite where there are none."""
+    count = len(scores)
+    return float(np.sort(scores)[max(0, count - rank)]) if count else math.inf
+
+
+def _share_of(detectors: Sequence[Scores], thresholds: Sequence[float]) -> float:
+    """What thresholds promise: each was taken from one unit at most, that lies right below and may pass next time."""
+    pairs = list(zip(detectors, thresholds, strict=True))
+    flagged = np.any([one.raw >= threshold for one, threshold in pairs], axis=0)
+    near = np.array([one.raw * (1 + 2 * MARGIN) >= threshold for one, threshold in pairs]) & ~flagged
+    near = near[near.any(axis=1)]
+    taken_from = len(near) if len(near) and not near.all(axis=0).any() else 1
+    return promised(int(flagged.sum()) + taken_from - 1, len(flagged))
+
+
+def promised(flagged: int, scores: int) -> float:
+    """The share of new units that will be flagged, when so many of the held-out ones were: (flagged + 1) / (n + 1).
+
+    >>> promised(3, 999)
+    0.004
+    """
+    return (flagged + 1) / (scores + 1)
 
 
 def support(share: float, units: int) -> int:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,21 @@ import numpy.typing as npt
 
 from offscript.config import Config
 from offscript.entries import END, FIRST_KEY_SYMBOL, START, UNKNOWN, Reason
-from offscript.errors import InputError, ModelError
-from offscript.models.calibrate import Promise, Rule
-from offscript.models.ensemble import Ensemble
-from offscript.models.learning import DistinctSessions, Learnt, Lesson, learn, profile_of
+from offscript.errors import InputError
+from offscript.models.calibrate import Promise
+from offscript.models.learning import CALIBRATED_BY, Learnt, Lesson, Taught, calibrate, teach
 from offscript.models.lstm import Curve, Progress
-from offscript.models.pairs import Sightings, Symbols, Vocabulary, at_targets, rows_at_once, unique_rows, windows
+from offscript.models.pairs import (
+    CELLS_AT_ONCE,
+    Symbols,
+    Vocabulary,
+    at_targets,
+    rows_at_once,
+    unique_rows,
+    windows,
+)
 from offscript.models.profile import Counts, Difference, Profile, counts_of
+from offscript.models.stored import restored_parts, stored_parts
 
 NEW_KEY_SCORE = 100.0
 """Score of a key never seen: above any unexpected key, whose score is cut at UNEXPECTED_LIMIT."""
@@ -42,10 +49,11 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class SessionVerdict:
-    """The judgement on one session: its highest score, where that first was, and why.
+    """The judgement on one session: its highest score over order, END and profile, where it happened, and why.
 
-    `position` counts entries from 0; the number of entries stands for the end of the session. `reason` is None for a
-    session below the threshold of 1.0.
+    `position` counts entries from 0; the number of entries stands for the end of the session, and for the session as a
+    whole. `reason` is None for a session below the threshold of 1.0; where order or END flag it, they give reason and
+    position, else the profile.
 
     >>> SessionVerdict(True, 1.5, Reason.INCOMPLETE_SESSION, 13).is_anomaly
     True
@@ -113,13 +121,42 @@ class KeyModel:
         times in seconds: folds are then contiguous in time. `per_entry` is for logs without sessions, each sequence
         a stream: the promise is then per entry. InputError when there is nothing to learn from.
         """
+        return cls.fit_each(
+            sequences, [config], complete=complete, order=order, per_entry=per_entry, progress=progress
+        )[0]
+
+    @classmethod
+    def fit_each(
+        cls,
+        sequences: Sequence[Sequence[int]],
+        configs: Sequence[Config],
+        *,
+        complete: Sequence[bool] | None = None,
+        order: Sequence[float] | None = None,
+        per_entry: bool = False,
+        progress: Progress | None = None,
+    ) -> list[KeyModel]:
+        """What `fit` gives for each config, trained once for those that differ in rule, share or profile alone.
+
+        >>> shares = [Config(hidden=4, layers=1, training_steps=25, false_alarms=share) for share in (0.1, 0.01)]
+        >>> [model.promise.asked for model in KeyModel.fit_each([[1, 2, 3]] * 20, shares)]
+        [0.1, 0.01]
+        """
         ended = tuple([not per_entry] * len(sequences) if complete is None else map(bool, complete))
         if not any(len(sequence) or flag for sequence, flag in zip(sequences, ended, strict=True)):
             raise InputError("holds no sessions to learn from", remedy="give a log with normal entries")
         vocabulary = Vocabulary.of(sequences)
         symbols = tuple(vocabulary.encode(sequence) for sequence in sequences)
         lesson = Lesson(symbols, ended, None if order is None else tuple(order), per_entry)
-        return cls(vocabulary, config.history, config.count_weight, learn(vocabulary, lesson, config, progress))
+        taught: dict[str, Taught] = {}
+        models = []
+        for config in configs:
+            name = config.model_dump_json(exclude=set(CALIBRATED_BY))
+            if name not in taught:
+                taught[name] = teach(vocabulary, lesson, config, progress)
+            learnt = calibrate(vocabulary, taught[name], config)
+            models.append(cls(vocabulary, config.history, config.count_weight, learnt))
+        return models
 
     def symbol(self, key: int) -> int:
         """The symbol of a log key; UNKNOWN for keys never seen."""
@@ -195,13 +232,20 @@ class KeyModel:
         return verdicts
 
     def _judge_counts(self, symbols: list[Symbols], ended: list[bool], verdicts: list[SessionVerdict]) -> None:
-        """Let the profile speak where it says more than order and end did."""
+        """Let the profile speak where order and END were silent: they say where it happened, and what was expected."""
         closed = [number for number, flag in enumerate(ended) if flag]
-        counts = counts_of([symbols[number] for number in closed], len(self.vocabulary))
-        for number, score in zip(closed, self.session_scores(counts).tolist(), strict=True):
-            if score > verdicts[number].score:
-                reason = Reason.UNUSUAL_SESSION if score >= 1 else None
-                verdicts[number] = SessionVerdict(score >= 1, score, reason, len(symbols[number]))
+        step = max(1, CELLS_AT_ONCE // len(self.vocabulary))
+        for start in range(0, len(closed), step):
+            part = closed[start : start + step]
+            counts = counts_of([symbols[number] for number in part], len(self.vocabulary))
+            for number, score in zip(part, self.session_scores(counts).tolist(), strict=True):
+                before = verdicts[number]
+                if score <= before.score:
+                    continue
+                if before.is_anomaly or score < 1:
+                    verdicts[number] = replace(before, score=score)
+                else:
+                    verdicts[number] = SessionVerdict(True, score, Reason.UNUSUAL_SESSION, len(symbols[number]))
 
     def _probabilities(self, histories: Symbols) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         learnt = self.learnt
@@ -249,39 +293,12 @@ class KeyModel:
 
     def parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """The model as JSON and arrays, for `from_parts`."""
-        learnt = self.learnt
-        network = learnt.ensemble.networks[0]
-        meta = {
-            "keys": list(self.vocabulary.keys),
-            "history": self.history,
-            "hidden": len(network.exit),
-            "layers": len(network.bias),
-            "networks": len(learnt.ensemble.networks),
-            "capacity": learnt.ensemble.seen.shape[1],
-            "rule": learnt.rule.name,
-            "candidates": learnt.rule.candidates,
-            "rare": learnt.rule.rare,
-            "threshold": learnt.rule.threshold,
-            "often": learnt.often,
-            "count_weight": self.count_weight,
-            "profile": None if learnt.profile is None else learnt.profile.threshold,
-            "promise": learnt.promise.to_dict(),
-            "curves": [{"floor": c.floor, "points": [list(point) for point in c.points]} for c in learnt.curves],
-        }
-        pairs: dict[str, npt.NDArray[Any]] = {
-            "pairs.histories": learnt.sightings.histories,
-            "pairs.targets": learnt.sightings.targets,
-            "pairs.units": learnt.sightings.units,
-        }
-        return meta, learnt.ensemble.arrays() | learnt.sessions.arrays() | pairs
+        return stored_parts(self.vocabulary, self.history, self.count_weight, self.learnt)
 
     @classmethod
     def from_parts(cls, meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> KeyModel:
         """The model that `parts` described; ModelError when anything is missing, misshapen or out of bounds."""
-        try:
-            return _restored(cls, meta, arrays)
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            raise _damaged(str(error)) from error
+        return cls(*restored_parts(meta, arrays))
 
 
 def reason_of(target: int) -> Reason:
@@ -305,89 +322,3 @@ def _likeliest(probabilities: npt.NDArray[np.float64], k: int) -> npt.NDArray[np
         out[:, place], out[:, k + place] = best, left[rows, best]
         left[rows, best] = -1.0
     return out
-
-
-def _damaged(what: str) -> ModelError:
-    return ModelError(f"has a damaged key model ({what})", remedy="fit the model again, or copy it again")
-
-
-def _restored(cls: type[KeyModel], meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> KeyModel:
-    whole = ("history", "layers", "hidden", "capacity", "networks", "often", "candidates")
-    sizes = {name: meta[name] for name in whole}
-    keys = meta["keys"]
-    if not all(type(key) is int for key in keys) or len(set(keys)) != len(keys):
-        raise _damaged("keys")
-    if not all(type(size) is int and 1 <= size <= 1 << 20 for size in sizes.values()):
-        raise _damaged("sizes")
-    history, capacity = sizes["history"], sizes["capacity"]
-    if history > 64 or sizes["networks"] > 100 or capacity < len(keys) + FIRST_KEY_SYMBOL:
-        raise _damaged("sizes")
-    numbers = [float(meta[name]) for name in ("rare", "threshold", "count_weight")]
-    if not all(0 < number < math.inf for number in numbers) or numbers[0] >= 1:
-        raise _damaged("numbers")
-    if meta["rule"] not in {"likelihood", "top-g"}:
-        raise _damaged("rule")
-    sessions = _sessions(arrays, capacity)
-    learnt = Learnt(
-        Ensemble.from_arrays(
-            arrays, count=sizes["networks"], capacity=capacity, hidden=sizes["hidden"], layers=sizes["layers"]
-        ),
-        tuple(_curve(stored) for stored in meta["curves"]),
-        Rule(meta["rule"], numbers[0], sizes["candidates"], numbers[1]),
-        sizes["often"],
-        Promise.from_dict(meta["promise"]),
-        _sightings(arrays, history, capacity),
-        sessions,
-        _profile(meta["profile"], sessions, len(keys) + FIRST_KEY_SYMBOL),
-    )
-    return cls(Vocabulary.from_keys(keys), history, numbers[2], learnt)
-
-
-def _curve(stored: dict[str, Any]) -> Curve:
-    curve = Curve(tuple((int(step), float(loss)) for step, loss in stored["points"]), float(stored["floor"]))
-    if not all(map(math.isfinite, [curve.floor, *(loss for _, loss in curve.points)])):
-        raise _damaged("curves")
-    return curve
-
-
-def _sightings(arrays: dict[str, npt.NDArray[Any]], history: int, capacity: int) -> Sightings:
-    histories = _whole(arrays, "pairs.histories", np.int32, 2, capacity)
-    targets = _whole(arrays, "pairs.targets", np.int32, 1, capacity)
-    units = _whole(arrays, "pairs.units", np.int64, 1, 1 << 40)
-    if histories.shape != (len(targets), history) or len(units) != len(targets) or not units.all():
-        raise _damaged("pairs")
-    return Sightings(histories, targets, units)
-
-
-def _sessions(arrays: dict[str, npt.NDArray[Any]], capacity: int) -> DistinctSessions:
-    sessions = DistinctSessions(
-        _whole(arrays, "sessions.symbols", np.int32, 1, capacity),
-        _whole(arrays, "sessions.lengths", np.int32, 1, 1 << 31),
-        _whole(arrays, "sessions.counts", np.int32, 1, 1 << 31),
-        _whole(arrays, "sessions.complete", np.uint8, 1, 2),
-    )
-    if int(sessions.lengths.sum(dtype=np.int64)) != len(sessions.symbols) or not (
-        len(sessions.lengths) == len(sessions.counts) == len(sessions.complete)
-    ):
-        raise _damaged("sessions")
-    return sessions
-
-
-def _profile(threshold: Any, sessions: DistinctSessions, symbols: int) -> Profile | None:
-    if threshold is None:
-        return None
-    if not 0 < float(threshold) < math.inf or not sessions.complete.any() or sessions.symbols.max(initial=0) >= symbols:
-        raise _damaged("profile")
-    return profile_of(sessions, symbols, float(threshold))
-
-
-def _whole(
-    arrays: dict[str, npt.NDArray[Any]], name: str, dtype: type[np.generic], dimensions: int, below: int
-) -> npt.NDArray[Any]:
-    """An array of whole numbers from 0 to `below`, of the type and dimensions it was saved with."""
-    array = arrays[name]
-    if array.dtype != dtype or array.ndim != dimensions:
-        raise _damaged(name)
-    if array.size and (int(array.min()) < 0 or int(array.max()) >= below):
-        raise _damaged(name)
-    return array

@@ -11,8 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from offscript.config import Config
-from offscript.models.calibrate import Promise, Rule, folds_of, promised, support, threshold_for
+from offscript.models.calibrate import (
+    LOWEST_THRESHOLD,
+    MARGIN,
+    Promise,
+    Rule,
+    Scores,
+    folds_of,
+    support,
+    thresholds_for,
+)
 from offscript.models.ensemble import Ensemble, train_ensemble
+from offscript.models.held_out import HeldOut, held_out_distances
 from offscript.models.lstm import Curve, Progress
 from offscript.models.pairs import (
     Pairs,
@@ -20,15 +30,21 @@ from offscript.models.pairs import (
     Symbols,
     Vocabulary,
     Windows,
-    at_targets,
     distinct_pairs,
-    rows_at_once,
     windows,
 )
-from offscript.models.profile import Counts, Profile, counts_of
+from offscript.models.profile import LOWEST, Profile
 
-PROFILE_THRESHOLD = 0.5
-"""Half of a session's entries that are elsewhere in the nearest normal one."""
+CALIBRATED_BY = (
+    "count_weight",
+    "rare_probability",
+    "profile",
+    "rule",
+    "candidates",
+    "false_alarms",
+    "false_alarms_per_entry",
+)
+"""The settings that leave the networks as they are: only `calibrate` reads them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +78,6 @@ class DistinctSessions:
             np.array([counts[name] for name in names], np.int32),
             np.array([ended for _, ended in names], np.uint8),
         )
-
-    def counted(self, symbols: int) -> Counts:
-        """How often each symbol comes in each distinct session, (d, symbols)."""
-        return counts_of(np.split(self.symbols, np.cumsum(self.lengths)[:-1]), symbols)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """By name."""
@@ -129,52 +141,84 @@ class Learnt:
 
 def profile_of(sessions: DistinctSessions, symbols: int, threshold: float) -> Profile:
     """The profile of the sessions that have ended."""
-    ended = sessions.complete != 0
-    return Profile.of(sessions.counted(symbols)[ended], sessions.counts[ended], threshold)
+    ended = np.flatnonzero(sessions.complete)
+    each = np.split(sessions.symbols, np.cumsum(sessions.lengths)[:-1])
+    return Profile.of([each[number] for number in ended], sessions.counts[ended], symbols, threshold)
 
 
-def learn(
-    vocabulary: Vocabulary,
-    lesson: Lesson,
-    config: Config,
-    progress: Progress | None = None,
-    *,
-    trained: tuple[Ensemble, tuple[Curve, ...]] | None = None,
-) -> Learnt:
-    """Train one network for each fold, and calibrate each on the fold it did not see.
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What training gave, before calibration: the lesson as it was cut, and the networks, one a fold.
 
-    A pair's probability is the blend of network and sightings (`Sightings.blend`); out of fold both know the other
-    folds only. The share promised counts new keys, END and unexpected keys together.
-    `trained` are networks of the same lesson, seed and folds, with their curves: they are only calibrated anew.
+    `unit` and `fold` (n,) are those of each window, `owners` (units,) the number of each unit's session; of a stream
+    the units are entries.
     """
+
+    lesson: Lesson
+    pairs: Pairs
+    unit: npt.NDArray[np.int64]
+    fold: npt.NDArray[np.int64]
+    owners: npt.NDArray[np.int64]
+    ensemble: Ensemble
+    curves: tuple[Curve, ...]
+
+
+def teach(vocabulary: Vocabulary, lesson: Lesson, config: Config, progress: Progress | None = None) -> Taught:
+    """Cut the lesson to what is kept, and train one network for each fold."""
     lesson = lesson.within(config.max_training_entries, config.seed)
     found = windows(lesson.sessions, lesson.complete, config.history)
-    unit, fold, folds = _folds(lesson, found, config)
+    unit, fold, owners, folds = _folds(lesson, found, config)
     pairs = distinct_pairs(found, unit, fold, folds)
-    ensemble, curves = trained or train_ensemble(pairs, len(vocabulary), config, progress)
+    ensemble, curves = train_ensemble(pairs, len(vocabulary), config, progress)
+    return Taught(lesson, pairs, unit, fold, owners, ensemble, curves)
+
+
+def calibrate(vocabulary: Vocabulary, taught: Taught, config: Config) -> Learnt:
+    """Set the thresholds of order, END and profile, on what each fold's network and the other folds say of it.
+
+    A pair's probability is the blend of network and sightings (`Sightings.blend`); out of fold both know the other
+    folds only, and so does the profile. The share promised counts all of them together, new keys included.
+    """
+    lesson, pairs, unit = taught.lesson, taught.pairs, taught.unit
     asked = config.false_alarms_per_entry if lesson.per_entry else config.false_alarms
-    units = int(unit.max()) + 1
+    units, folds = int(unit.max()) + 1, pairs.units.shape[1]
     rule = Rule(config.rule, config.rare_probability or rare_for(asked, len(unit) / units), config.candidates)
-    scores = np.empty(0)
+    order, distance = np.empty(0), np.empty(0)
     if folds > 1:
-        held_out = _HeldOut(pairs, unit, fold, config.count_weight)
-        scores = held_out.scores(ensemble, rule, asked)
-    threshold, share = threshold_for(scores, asked, rare=-math.log(rule.rare), highest=-math.log(rule.floor))
-    if rule.name == "top-g":
-        threshold, share = 1.0, promised(scores, 1.0)
+        order = HeldOut(pairs, unit, taught.fold, config.count_weight).scores(taught.ensemble, rule, asked)
+    has_profile = config.profile and folds > 1 and not lesson.per_entry and any(lesson.complete)
+    if has_profile:
+        distance = _distances(vocabulary, taught, folds)
+    fixed = rule.name == "top-g"  # the rank of g + 1 is the threshold by definition
+    detectors = [Scores(order, 1.0, 1.0) if fixed else Scores(order, LOWEST_THRESHOLD, -math.log(rule.floor))]
+    if has_profile:
+        # where order takes the whole share, only what is farther off than all held-out sessions is flagged
+        detectors.append(Scores(distance, LOWEST, max(LOWEST, float(distance.max()) * (1 + MARGIN))))
+    thresholds, share = thresholds_for(detectors, asked)
     kind: Literal["entry", "session"] = "entry" if lesson.per_entry else "session"
     sessions = DistinctSessions.of(lesson.sessions, lesson.complete)
-    has_profile = config.profile and not lesson.per_entry and any(lesson.complete)
     return Learnt(
-        ensemble,
-        curves,
-        replace(rule, threshold=threshold),
+        taught.ensemble,
+        taught.curves,
+        replace(rule, threshold=thresholds[0]),
         support(asked, units),
-        Promise(share, asked, len(scores), int(np.isinf(scores).sum()), folds, kind),
+        Promise(share, asked, len(order), int(np.isinf(order).sum()), folds, kind),
         Sightings(pairs.histories, pairs.targets, pairs.without(None)),
         sessions,
-        profile_of(sessions, len(vocabulary), PROFILE_THRESHOLD) if has_profile else None,
+        profile_of(sessions, len(vocabulary), thresholds[1]) if has_profile else None,
     )
+
+
+def _distances(vocabulary: Vocabulary, taught: Taught, folds: int) -> npt.NDArray[np.float64]:
+    """The out-of-fold distance of each unit's counts, (units,); zero for sessions that have not ended."""
+    lesson = taught.lesson
+    fold = np.empty(len(taught.owners), np.int64)
+    fold[taught.unit] = taught.fold
+    ended = np.flatnonzero([lesson.complete[owner] for owner in taught.owners])
+    found = np.zeros(len(taught.owners))
+    sessions = [lesson.sessions[owner] for owner in taught.owners[ended]]
+    found[ended] = held_out_distances(sessions, fold[ended], folds, len(vocabulary))
+    return found
 
 
 def rare_for(asked: float, entries: float) -> float:
@@ -189,52 +233,17 @@ def rare_for(asked: float, entries: float) -> float:
     return asked / max(1.0, entries)
 
 
-def _folds(lesson: Lesson, found: Windows, config: Config) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
-    """The unit and the fold of each window, and the number of folds."""
+def _folds(
+    lesson: Lesson, found: Windows, config: Config
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
+    """The unit and the fold of each window, the session of each unit, and the number of folds."""
     count = len(found.targets)
     if lesson.per_entry:
         folds = min(config.folds, count)
-        return np.arange(count), np.arange(count) * folds // count, folds
+        return np.arange(count), np.arange(count) * folds // count, found.session, folds
     owners, unit = np.unique(found.session, return_inverse=True)
     folds = min(config.folds, len(owners))
     names = lesson.names()
     random = None if lesson.order is not None else np.random.default_rng([config.seed, 2])
     fold = folds_of([names[owner] for owner in owners], folds, random=random)
-    return unit.reshape(-1), fold[unit.reshape(-1)], folds
-
-
-@dataclass(frozen=True, slots=True)
-class _HeldOut:
-    """The units of each fold, judged by what was learnt without it."""
-
-    pairs: Pairs
-    unit: npt.NDArray[np.int64]
-    fold: npt.NDArray[np.int64]
-    count_weight: float
-
-    def scores(self, ensemble: Ensemble, rule: Rule, asked: float) -> npt.NDArray[np.float64]:
-        """For each unit its highest raw score, infinite with a new key: (units,)."""
-        worst = np.zeros(int(self.unit.max()) + 1)
-        for fold in range(len(ensemble.networks)):
-            here = self.fold == fold
-            others = len(worst) - len(np.unique(self.unit[here]))
-            scores = self._pair_scores(fold, ensemble, rule, support(asked, others))
-            np.maximum.at(worst, self.unit[here], scores[self.pairs.row[here]])
-        return worst
-
-    def _pair_scores(self, fold: int, ensemble: Ensemble, rule: Rule, often: int) -> npt.NDArray[np.float64]:
-        rows = np.flatnonzero(self.pairs.units[:, fold])
-        units = self.pairs.without(fold)
-        known = units > 0
-        sightings = Sightings(self.pairs.histories[known], self.pairs.targets[known], units[known])
-
-        def raw(histories: Symbols) -> npt.NDArray[np.float64]:
-            plain = ensemble.alone(fold, histories)
-            return rule.raw(sightings.blend(histories, plain, weight=self.count_weight, often=often)[0])
-
-        scores = np.zeros(len(self.pairs))
-        most = rows_at_once(ensemble.seen.shape[1])
-        scores[rows] = at_targets(self.pairs.histories[rows], self.pairs.targets[rows], raw, most)
-        scores[units >= often] = 0.0
-        scores[~ensemble.seen[fold][self.pairs.targets]] = np.inf
-        return scores
+    return unit.reshape(-1), fold[unit.reshape(-1)], owners, folds

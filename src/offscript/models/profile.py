@@ -1,34 +1,55 @@
-"""The session profile: how often each key came in a whole session, against the nearest normal sessions (ours).
+"""The session profile: how often each key came in a whole session, against the nearest normal session (ours).
 
-A history of h keys cannot see that a loop ran far too long, or that a step of long ago never came. Counts can.
+A history of h keys cannot see that a loop ran far too long, or that a step of long ago never came; counts can. What a
+difference weighs is learnt from how normal sessions differ among themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from offscript.models.pairs import Symbols, unique_rows
 
-Counts = npt.NDArray[np.int32]
+Counts: TypeAlias = npt.NDArray[np.int32]
+Floats: TypeAlias = npt.NDArray[np.float64]
 
 KEPT = 20_000
-"""Distinct count vectors kept, the most frequent first: the 553,366 normal sessions of HDFS have some hundreds."""
+"""Distinct count vectors kept, the most frequent first: some 60 in 4,855 sessions of HDFS, hundreds in all of it."""
 
-CELLS_AT_ONCE = 1 << 22
-"""Differences held at once, 32 MiB in float64 (ours)."""
+CELLS_KEPT = 1 << 24
+"""Counts kept, 64 MiB: with more than 800 symbols fewer vectors are (ours)."""
 
-NEIGHBOURS = 20
-"""Normal sessions that say what is usual in an explanation: enough for a range, few enough to be alike (ours)."""
+CELLS_AT_ONCE = 1 << 20
+"""Distances held at once, 8 MiB: they then stay near the processor (ours)."""
+
+EXAMINED = 1_000
+"""Vectors whose nearest other says how normal sessions differ: enough for a surprise of log 1,000 (ours)."""
+
+CACHE_BYTES = 16 << 20
+"""Memory for remembered distances: about 70,000 distinct count vectors with 32 symbols."""
+
+LOWEST = math.log(2) * math.log(4 / 3)
+"""Distances below this are always on script: a third repetition where two are known, of a key whose count differs in
+half of the nearest sessions (ours)."""
+
+LEAST_WEIGHT = LOWEST
+"""No key weighs less, however its count varies: a loop some three times longer than any is then never on script by
+`LOWEST` alone (ours)."""
+
+TIE = 1e-9
+"""Distances this close are equal: sums of the same terms in another order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How often a symbol came in a session, and its range in the nearest normal ones.
+    """How often a symbol came in a session, and how often (`low` to `high`) in normal ones alike in all else.
 
     >>> Difference(symbol=5, count=3, low=1, high=1).high
     1
@@ -41,61 +62,109 @@ class Difference:
 
 
 class Profile:
-    """The distinct count vectors of normal sessions: `vectors` (d, symbols) and `units` (d,) sessions each.
+    """The distinct count vectors of normal sessions: `vectors` (d, symbols), and `units` (d,) sessions of each.
 
-    >>> import numpy as np
-    >>> profile = Profile(np.array([[0, 0, 0, 3, 1]], np.int32), np.array([8], np.int32), threshold=0.1)
-    >>> profile.scores(np.array([[0, 0, 0, 3, 1], [0, 0, 0, 3, 0]], np.int32)).tolist()
-    [0.0, 2.5]
+    The distance of two sessions is the sum over symbols of gap x weight. The gap is the difference of log(1 + count):
+    from none to one it is large, from 20 to 21 small. The weight is the surprise, in nats, of meeting a gap there
+    between a normal session and its nearest other: a count that never varies weighs most, that of a loop little.
+
+    >>> normal = [np.array([3, 4, 4], np.int32), np.array([3, 4, 4, 4], np.int32)]
+    >>> profile = Profile.of(normal, np.array([8, 9]), symbols=5, threshold=0.5)
+    >>> profile.scores(counts_of([np.array([4, 3, 4]), np.array([3] + [4] * 4), np.array([4, 4])], 5)).round(1).tolist()
+    [0.0, 0.1, 1.9]
     """
 
-    def __init__(self, vectors: Counts, units: npt.NDArray[np.int32], threshold: float) -> None:
+    def __init__(self, vectors: Counts, units: npt.NDArray[np.int64], threshold: float) -> None:
         self.vectors, self.units, self.threshold = vectors, units, threshold
+        self._remembered: dict[bytes, float] = {}
+        self._room = CACHE_BYTES // (4 * vectors.shape[1] + 100)
 
     @classmethod
-    def of(cls, counts: Counts, units: npt.NDArray[np.integer[Any]], threshold: float = 1.0) -> Profile:
-        """The profile of sessions with these counts, (n, symbols), each seen in so many `units` (n,)."""
-        distinct, number = unique_rows(counts)
-        total = np.bincount(number, units, len(distinct)).astype(np.int32)
-        kept = np.sort(np.argsort(-total, kind="stable")[:KEPT])
-        return cls(distinct[kept], total[kept], threshold)
+    def of(
+        cls, sessions: Sequence[Symbols], units: npt.NDArray[np.integer[Any]], symbols: int, threshold: float
+    ) -> Profile:
+        """The profile of sessions, each seen so many times: `units` (n,); at most KEPT and CELLS_KEPT are kept."""
+        alike, number = alike_sessions(sessions)
+        total = np.bincount(number, units, len(alike)).astype(np.int64)
+        most = min(KEPT, max(1, CELLS_KEPT // symbols))
+        kept = np.sort(np.argsort(-total, kind="stable")[:most])
+        return cls(counts_of([alike[place] for place in kept], symbols), total[kept], threshold)
 
-    def raw(self, counts: Counts) -> npt.NDArray[np.float64]:
+    def raw(self, counts: Counts) -> Floats:
         """The distance of each session to the nearest normal one: (n, symbols) -> (n,)."""
         distinct, number = unique_rows(counts)
-        out = np.empty(len(distinct))
-        for start in range(0, len(distinct), max(1, CELLS_AT_ONCE // len(self.vectors))):
-            part = distinct[start : start + max(1, CELLS_AT_ONCE // len(self.vectors))]
-            out[start : start + len(part)] = self._distances(part).min(axis=1)
-        return out[number]
+        names = [row.tobytes() for row in distinct]
+        missing = [place for place, name in enumerate(names) if name not in self._remembered]
+        found = {}
+        if missing:
+            nearest = np.concatenate([part.min(axis=1) for part in self._distances(distinct[missing])])
+            found = {names[place]: float(value) for place, value in zip(missing, nearest, strict=True)}
+        values = [found[name] if name in found else self._remembered[name] for name in names]
+        if len(self._remembered) + len(found) > self._room:
+            self._remembered.clear()
+        if len(found) <= self._room:
+            self._remembered.update(found)
+        return np.array(values, np.float64)[number]
 
-    def scores(self, counts: Counts) -> npt.NDArray[np.float64]:
+    def scores(self, counts: Counts) -> Floats:
         """The score of each session, 1.0 is the threshold: (n, symbols) -> (n,)."""
         return self.raw(counts) / self.threshold
 
     def differences(self, counts: Counts) -> tuple[Difference, ...]:
-        """What sets a session, (symbols,), apart from the normal ones nearest to it, what matters most first."""
-        order = np.argsort(self._distances(counts[None])[0], kind="stable")
-        enough = int(np.searchsorted(np.cumsum(self.units[order]), NEIGHBOURS)) + 1
-        near = self.vectors[order[:enough]]
-        low, high = near.min(axis=0), near.max(axis=0)
-        beyond = np.maximum(low - counts, counts - high)
-        found = [s for s in np.argsort(-beyond, kind="stable").tolist() if beyond[s] > 0]
-        return tuple(Difference(s, int(counts[s]), int(low[s]), int(high[s])) for s in found)
+        """What sets a session, (symbols,), apart from the nearest normal one, what weighs most first."""
+        distances = next(self._distances(counts[None]))[0]
+        near = np.flatnonzero(distances <= distances.min() + TIE)
+        normal = self.vectors[near[self.units[near].argmax()]]
+        cost = self.weights * np.abs(np.log1p(counts) - np.log1p(normal))
+        differs = self.vectors != normal
+        others = differs.sum(axis=1)
+        found = []
+        for symbol in sorted(np.flatnonzero(counts != normal).tolist(), key=lambda symbol: -cost[symbol]):
+            alike = self.vectors[others == differs[:, symbol], symbol]
+            low, high, count = int(alike.min()), int(alike.max()), int(counts[symbol])
+            if low <= count <= high:  # never seen, between two counts that were
+                low = high = int(normal[symbol])
+            found.append(Difference(symbol, count, low, high))
+        return tuple(found)
 
-    def _distances(self, counts: Counts) -> npt.NDArray[np.float64]:
-        total = np.zeros((len(counts), len(self.vectors)))
-        for mine, normal in zip(counts.T, self.vectors.T, strict=True):
-            total += np.abs(mine[:, None] - normal[None, :])
-        size = np.maximum(counts.sum(axis=1)[:, None], self.vectors.sum(axis=1)[None, :])
-        return np.asarray(total / np.maximum(size, 1))
+    @cached_property
+    def weights(self) -> Floats:
+        """What a gap weighs at each symbol, (symbols,): minus the logarithm of how often nearest sessions differ there.
+
+        Each vector counts once. Of many, EXAMINED evenly chosen ones are asked for their nearest other; one with
+        several nearest asks them all.
+        """
+        logs = np.log1p(self.vectors)
+        whole = min(EXAMINED, len(logs))
+        differ = np.zeros(logs.shape[1])
+        for place in np.arange(whole) * len(logs) // whole if len(logs) > 1 else ():
+            gaps = np.abs(logs - logs[place])
+            far = gaps.sum(axis=1)
+            far[place] = np.inf
+            differ += (gaps[far <= far.min() + TIE] > 0).mean(axis=0)
+        return np.maximum(np.log((whole + 2) / (differ + 1)), LEAST_WEIGHT)
+
+    @cached_property
+    def _weighted(self) -> Floats:
+        """The weighted logarithms, one row a symbol: (symbols, d)."""
+        return np.ascontiguousarray((np.log1p(self.vectors) * self.weights).T)
+
+    def _distances(self, counts: Counts) -> Iterator[Floats]:
+        """The distance of each session to each vector, (n, d), some sessions at a time."""
+        step = max(1, CELLS_AT_ONCE // len(self.vectors))
+        normal = self._weighted
+        for start in range(0, len(counts), step):
+            mine = (np.log1p(counts[start : start + step]) * self.weights).T
+            total = np.zeros((mine.shape[1], len(self.vectors)))
+            for symbol in np.flatnonzero(mine.any(axis=1) | normal.any(axis=1)):
+                total += np.abs(mine[symbol][:, None] - normal[symbol][None, :])
+            yield total
 
 
-def counts_of(sessions: Sequence[Symbols], symbols: int) -> Counts:
+def counts_of(sessions: Sequence[npt.NDArray[np.integer[Any]]], symbols: int) -> Counts:
     """How often each symbol comes in each session: (n, symbols).
 
-    >>> import numpy as np
-    >>> counts_of([np.array([3, 4, 3], np.int32)], 5).tolist()
+    >>> counts_of([np.array([3, 4, 3])], 5).tolist()
     [[0, 0, 0, 2, 1]]
     """
     lengths = np.fromiter(map(len, sessions), np.int64, len(sessions))
@@ -103,3 +172,15 @@ def counts_of(sessions: Sequence[Symbols], symbols: int) -> Counts:
     tape = np.concatenate([np.empty(0, np.int64), *sessions]).astype(np.int64)
     flat = np.bincount(owner * symbols + tape, minlength=len(sessions) * symbols)
     return flat.reshape(len(sessions), symbols).astype(np.int32)
+
+
+def alike_sessions(sessions: Sequence[Symbols]) -> tuple[list[Symbols], npt.NDArray[np.int64]]:
+    """The distinct sessions when order does not count, symbols ascending, and the number of each session's, (n,).
+
+    >>> alike_sessions([np.array([4, 3], np.int32), np.array([3, 4], np.int32)])[1].tolist()
+    [0, 0]
+    """
+    names = [np.sort(np.asarray(session, np.int32)).tobytes() for session in sessions]
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    alike = [np.frombuffer(name, np.int32) for name in numbers]
+    return alike, np.array([numbers[name] for name in names], np.int64)

@@ -1,0 +1,44 @@
+"""The session profile the obvious way: one session, one vector, one symbol at a time. Slow; the truth for its tests."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+LEAST = math.log(2) * math.log(4 / 3)
+Vector = tuple[int, ...]
+
+
+def vector(session: Sequence[int], symbols: int) -> Vector:
+    """Return how often each symbol comes."""
+    counted = Counter(session)
+    return tuple(counted[symbol] for symbol in range(symbols))
+
+
+def gaps(one: Vector, other: Vector) -> list[float]:
+    """Return the difference of log(1 + count) at each symbol."""
+    return [abs(math.log1p(a) - math.log1p(b)) for a, b in zip(one, other, strict=True)]
+
+
+def weights(normal: Sequence[Vector]) -> list[float]:
+    """Return minus the logarithm of how often the nearest of distinct vectors differ, symbol by symbol."""
+    symbols = len(normal[0])
+    differ = [0.0] * symbols
+    for one in normal:
+        others = [other for other in normal if other != one]
+        if not others:
+            continue
+        nearest = min(sum(gaps(one, other)) for other in others)
+        near = [other for other in others if sum(gaps(one, other)) <= nearest + 1e-9]
+        for symbol in range(symbols):
+            differ[symbol] += sum(one[symbol] != other[symbol] for other in near) / len(near)
+    return [max(math.log((len(normal) + 2) / (count + 1)), LEAST) for count in differ]
+
+
+def distance(sessions: Sequence[Sequence[int]], judged: Sequence[int], symbols: int) -> float:
+    """Return the distance of a session to the nearest of the normal ones."""
+    normal = sorted({vector(session, symbols) for session in sessions})
+    weight = weights(normal)
+    mine = vector(judged, symbols)
+    return min(sum(w * gap for w, gap in zip(weight, gaps(mine, one), strict=True)) for one in normal)
