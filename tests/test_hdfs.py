@@ -59,7 +59,7 @@ def plan(**changes: Any) -> Plan:
     values = {"history": (2, 3), "candidates": (1, 9), "layers": (1,), "hidden": (12, 16)}
     config = Config(**SETTINGS)
     made = Plan(seeds=2, splits=1, sizes=(40, 80), values=values, ours=config, paper=config, training=80)
-    return replace(made, **changes)
+    return replace(made, sweep_steps=50, **changes)
 
 
 def write_sessions(folder: Path, normal: list[Session], wrong: list[Session]) -> Path:
@@ -159,6 +159,7 @@ class TestScoring:
         assert row.spread("f1") == (runs[0].f1, runs[1].f1)
         assert row.reasons("found_by") == {"a": 7}
         assert row.interval == pytest.approx((0.0055, 0.0700), abs=1e-3)  # Wilson's, from a table
+        assert row.scaled_interval == pytest.approx([100 * share for share in row.interval])
         assert row.oracle is None
 
 

@@ -109,11 +109,12 @@ _PROMISES = (
 
 def _settings(found: Hdfs) -> str:
     plan, ours = found.plan, found.plan.ours
-    runs = f"{plan.seeds} seed{'s' if plan.seeds > 1 else ''} or draws"
+    runs = "One seed or draw" if plan.seeds == 1 else f"{plan.seeds} seeds or draws"
     return fill(
         f"Ours: h={ours.history}, g={ours.candidates}, L={ours.layers}, alpha={ours.hidden}, {ours.folds} networks, "
         f"{ours.training_steps:,} steps. DeepLog as in the paper: one network with the same h, g, L and alpha, "
-        f"{plan.paper.training_steps:,} steps of {plan.paper.batch_size} windows. {runs}.",
+        f"{plan.paper.training_steps:,} steps of {plan.paper.batch_size} windows. {runs}. The run "
+        f"took {found.seconds / 60:.0f} minutes, {found.processor_seconds / 60:.0f} of processor time on all cores.",
         120,
     )
 
@@ -138,7 +139,7 @@ _TABLE = [
     "trained on",
     "runs",
     "FP counted",
-    "FP scaled",
+    "FP scaled, 95% interval",
     "FN",
     "P",
     "R",
@@ -153,13 +154,14 @@ _TABLE = [
 
 def _cells(row: Row) -> list[str]:
     low, high = row.spread("f1")
+    fewest, most = row.scaled_interval
     scaled = row.runs[0].scale != 1
     return [
         row.name,
         row.trained_on,
         str(len(row.runs)),
         f"{row.mean('fp'):,.1f}",
-        f"{row.mean('false_positives'):,.0f}" if scaled else "not scaled",
+        f"{row.mean('false_positives'):,.0f} ({fewest:,.0f}-{most:,.0f})" if scaled else "not scaled",
         f"{row.mean('fn'):,.0f}",
         *(share(row.mean(measure)) for measure in ("precision", "recall", "f1")),
         f"{share(low)}-{share(high)}" if len(row.runs) > 1 else "-",
@@ -233,8 +235,9 @@ def _swept(found: Hdfs, swept: Swept, pictures: Sequence[str]) -> list[str]:
         *_picture(pictures, "hdfs-top-g.png", "share of normal keys within g, beside the paper's"),
         "## Settings",
         fill(
-            f"DeepLog with END, one seed, {copy}; the others at their defaults. Gap: nats between its training loss at "
-            "the end and the floor, the empirical conditional entropy of the next key.",
+            f"DeepLog with END, one seed, {found.plan.sweep_steps:,} steps each, {copy}; the other settings at their "
+            "defaults. Recall jumps where the rank of END, a candidate near zero, passes g. Gap: nats between the "
+            "training loss at the end and its floor, the empirical conditional entropy of the next key.",
             120,
         ),
         markdown(

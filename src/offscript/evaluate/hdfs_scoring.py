@@ -155,6 +155,13 @@ class Row:
         return wilson(round(self.mean("fp")), self.runs[0].normals)
 
     @property
+    def scaled_interval(self) -> tuple[float, float]:
+        """The same as a count of false positives, scaled to the whole set."""
+        of = self.runs[0].normals * self.runs[0].scale
+        low, high = self.interval
+        return low * of, high * of
+
+    @property
     def oracle(self) -> float | None:
         """The mean of the runs' best F1 over thresholds chosen by labels."""
         values = [run.oracle for run in self.runs if run.oracle is not None]
@@ -182,6 +189,8 @@ class Row:
             "scaled_by": round(scale, 4),
             **{name: round(self.mean(name), 1) for name in ("tp", "fp", "fn")},
             "fp_scaled": round(self.mean("false_positives"), 1),
+            "fp_scaled_low_95": round(self.scaled_interval[0], 1),
+            "fp_scaled_high_95": round(self.scaled_interval[1], 1),
             **{name: round(self.mean(name), 4) for name in ("precision", "recall", "f1")},
             "f1_low": round(self.spread("f1")[0], 4),
             "f1_high": round(self.spread("f1")[1], 4),

@@ -41,17 +41,21 @@ class Swept:
     floor: float
 
 
-def sweep(split: Split, task: Task, values: Mapping[str, Sequence[int]], report: Callable[[], None]) -> Swept:
-    """Train DeepLog with END once for each value of h, L and alpha that is not the default; g needs no training."""
-    paper = task.paper
+def sweep(
+    split: Split, task: Task, values: Mapping[str, Sequence[int]], steps: int, report: Callable[[], None]
+) -> Swept:
+    """Train DeepLog with END for so many steps, once for each value of h, L and alpha; g needs no training of its own.
+
+    The top-g shares and the curve are those of the network that the table has.
+    """
+    paper = task.paper.model_copy(update={"training_steps": steps})
     usual = {name: int(getattr(paper, name)) for name in values}
     asked = [(name, value) for name in values if name != "candidates" for value in values[name]]
     trained = sorted({(name, value) for name, value in asked if value != usual[name]}, key=lambda one: -one[1])
     configs = [paper, *(paper.model_copy(update={name: value}) for name, value in trained)]
-    known = task.deeplog(end=True)
 
     def run(config: Config) -> tuple[DeepLog, Ranks]:
-        learnt = known if config is paper else fit_deeplog(split.train, config, end=True)
+        learnt = fit_deeplog(split.train, config, end=True)
         found = ranks(learnt, learnt.vocabulary, split.test, history=config.history, end=True)
         report()
         return learnt, found
@@ -64,8 +68,10 @@ def sweep(split: Split, task: Task, values: Mapping[str, Sequence[int]], report:
             learnt, found = others.get((name, value), default)
             g = value if name == "candidates" else paper.candidates
             points.append(Point(name, value, scored(found.judged(g), split), learnt.curve.gap))
-    top_g = tuple(default[1].share_within(g, split.normal) for g in range(1, MOST_G + 1))
-    return Swept(tuple(points), top_g, default[0].curve.points, default[0].curve.floor)
+    known = task.deeplog(end=True)
+    whole = ranks(known, known.vocabulary, split.test, history=paper.history, end=True)
+    top_g = tuple(whole.share_within(g, split.normal) for g in range(1, MOST_G + 1))
+    return Swept(tuple(points), top_g, known.curve.points, known.curve.floor)
 
 
 @dataclass(frozen=True)
