@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import betabinom
 from tests.conftest import SMALL
 from tests.test_hdfs_data import write_samples
 from tests.test_parsing import write
@@ -24,13 +25,12 @@ from offscript.console import Output
 from offscript.evaluate import hdfs_detectors, pictures
 from offscript.evaluate.baselines.judged import Judged
 from offscript.evaluate.hdfs import FULL, Hdfs, Plan, quick, run_hdfs
-from offscript.evaluate.hdfs_detectors import DETECTORS, Task, detectors_at_hand
+from offscript.evaluate.hdfs_detectors import DETECTORS, KINDS, SHARES, Kind, Task, detectors_at_hand
 from offscript.evaluate.hdfs_paper import PARAMETERS, TABLE_4
-from offscript.evaluate.hdfs_promises import Kept, bound_of, summaries
+from offscript.evaluate.hdfs_promises import Kept, summaries
 from offscript.evaluate.hdfs_scoring import Outcome, Row, scored
 from offscript.evaluate.hdfs_sessions import Copy, Session, Split
 from offscript.hdfs_report import print_hdfs, write_hdfs
-from offscript.models.calibrate import Promise
 
 needs_extras = pytest.mark.skipif(
     not all(map(find_spec, ("sklearn", "matplotlib"))),
@@ -167,8 +167,9 @@ class TestOurs:
     def test_calibrated_anew_is_fitted_anew(self) -> None:
         """Models that share networks are to the bit those that fit gives with each setting."""
         train, config = tuple(NORMAL[:40]), Config(**SETTINGS)
-        task = Task(train, (), np.empty(0), 0, config, config)
-        for share, profile, rule in [(0.05, True, "likelihood"), (0.1, False, "likelihood"), (0.05, False, "top-g")]:
+        kinds: tuple[Kind, ...] = ((0.05, True, "likelihood"), (0.1, False, "likelihood"), (0.05, False, "top-g"))
+        task = Task(train, (), np.empty(0), 0, config, config, kinds)
+        for share, profile, rule in kinds:
             update = {"false_alarms": share, "profile": profile, "rule": rule}
             fitted = KeyModel.fit(train, config.model_copy(update=update)).parts()
             shared = task.model(share, profile=profile, rule=rule).parts()
@@ -183,25 +184,20 @@ class TestOurs:
 
 
 class TestPromises:
-    def test_the_bound_by_hand(self) -> None:
-        """With one calibration score the share above it is uniform: of 149 others the 150 counts are equally likely."""
-        assert bound_of(Promise(0.5, 0.5, 1, 0, 2, "session"), 149) == 148
-        assert bound_of(Promise(1.0, 0.5, 1, 0, 2, "session"), 99) == 99
+    def test_the_bound_is_that_of_the_distribution(self, found: Hdfs) -> None:
+        """The bound printed is the 99% point of the beta-binomial distribution for the scores that there were."""
+        for one in found.promises:
+            k = max(1, round(one.calibrated * (one.scores + 1)))
+            assert one.bound == betabinom.ppf(0.99, one.judged, k, one.scores + 1 - k)
 
-    def test_the_bound_covers_what_chance_does(self) -> None:
-        """Of simulated splits with exchangeable scores about one in a hundred lies above the bound."""
-        random_state = np.random.default_rng(1)
-        bound = bound_of(Promise(0.02, 0.02, 499, 0, 4, "session"), 1000)
-        above = 0
-        for _ in range(2000):
-            scores = random_state.random(1499)
-            threshold = np.sort(scores[:499])[-10]
-            above += int((scores[499:] > threshold).sum()) > bound
-        assert 5 <= above <= 40
+    def test_every_share_is_tried(self, found: Hdfs) -> None:
+        """Each split has a promise for each share, and what the table needs is among the kinds fitted."""
+        assert [one.asked for one in found.promises] == list(SHARES)
+        assert {share for share, whole, _ in KINDS if whole} == set(SHARES)
 
     def test_a_summary_by_hand(self) -> None:
         """The ratio is that of the means, and splits above the bound are counted."""
-        kept = [Kept("x", n, 0.01, 0.01, 99, 1000, flagged, 20) for n, flagged in enumerate((5, 25))]
+        kept = [Kept("x", n, 0.01, 0.01, 0.01, 99, 1000, flagged, 20) for n, flagged in enumerate((5, 25))]
         (one,) = summaries(kept)
         assert (one["mean_realised"], one["ratio"], one["splits_above_bound"]) == (0.015, 1.5, 1)
 

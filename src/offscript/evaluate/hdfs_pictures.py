@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from offscript.evaluate.hdfs import Facts, Hdfs
 from offscript.evaluate.hdfs_data import TITLES
+from offscript.evaluate.hdfs_detectors import SHARES
 from offscript.evaluate.hdfs_paper import PARAMETERS, SYMBOLS, TABLE_4, TOP_G
-from offscript.evaluate.hdfs_promises import SHARES
 from offscript.evaluate.hdfs_scoring import Row
 from offscript.evaluate.pictures import COLOURS
 

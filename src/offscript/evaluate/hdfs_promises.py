@@ -5,31 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from offscript.evaluate.hdfs_detectors import Task, judged_by
+from offscript.evaluate.hdfs_detectors import SHARES, Task, judged_by
 from offscript.evaluate.hdfs_sessions import Split
-from offscript.models.calibrate import Promise
-
-SHARES: Final = (0.01, 0.003, 0.001)
-
-CONFIDENCE: Final = 0.99
-"""A split lies above its bound once in a hundred where promises hold: of thirty, hardly one (ours)."""
 
 
 @dataclass(frozen=True)
 class Kept:
     """One split: what was promised from so many `scores`, and how many of the `judged` normal sessions were flagged.
 
-    `bound` is the most that chance explains: the 99% point of the beta-binomial distribution.
+    `promised` is what `fit` says: the share asked, or more where that cannot be promised; `calibrated` is the share that
+    held-out training sessions showed, and `bound` the most that this and chance explain
+    (`models.calibrate.Promise.bound`): of a hundred splits one lies above it.
     """
 
     copy: str
     split: int
     asked: float
     promised: float
+    calibrated: float
     scores: int
     judged: int
     flagged: int
@@ -47,6 +44,7 @@ class Kept:
             "split": self.split,
             "asked": self.asked,
             "promised": round(self.promised, 6),
+            "calibrated": round(self.calibrated, 6),
             "calibration_scores": self.scores,
             "normals_judged": self.judged,
             "flagged": self.flagged,
@@ -54,23 +52,6 @@ class Kept:
             "bound_99": self.bound,
             "above_bound": self.flagged > self.bound,
         }
-
-
-def bound_of(promise: Promise, judged: int) -> int:
-    """The most of so many normal sessions that are flagged in 99 of 100 splits, if the promise holds.
-
-    The threshold is the k-th highest of n scores, k = promised share x (n + 1); of exchangeable sessions the share
-    above it is Beta(k, n + 1 - k), so what is flagged of `judged` others is beta-binomial.
-
-    >>> bound_of(Promise(0.01, 0.01, 999, 0, 4, "session"), 10_000)
-    191
-    """
-    from scipy.stats import betabinom  # noqa: PLC0415  (slow to import)
-
-    k = max(1, round(promise.share * (promise.scores + 1)))
-    if k > promise.scores:
-        return judged
-    return int(betabinom.ppf(CONFIDENCE, judged, k, promise.scores + 1 - k))
 
 
 def promises_of(copy: str, split: int, task: Task, labelled: Split) -> Iterator[Kept]:
@@ -82,8 +63,10 @@ def promises_of(copy: str, split: int, task: Task, labelled: Split) -> Iterator[
         model = task.model(asked, profile=True)
         flagged = int(times[judged_by(model, sessions).flagged].sum())
         judged = int(np.sum(times))
-        bound = bound_of(model.promise, judged)
-        yield Kept(copy, split, asked, model.promise.share, model.promise.scores, judged, flagged, bound)
+        promise = model.promise
+        promised = promise.asked if promise.kept else promise.share
+        counted = (promise.scores, judged, flagged, promise.bound(judged))
+        yield Kept(copy, split, asked, promised, promise.share, *counted)
 
 
 def summaries(kept: Iterable[Kept]) -> list[dict[str, Any]]:
@@ -97,6 +80,7 @@ def summaries(kept: Iterable[Kept]) -> list[dict[str, Any]]:
             "asked": asked,
             "splits": len(group),
             "mean_promised": round(fmean(one.promised for one in group), 6),
+            "mean_calibrated": round(fmean(one.calibrated for one in group), 6),
             "mean_realised": round(fmean(one.realised for one in group), 6),
             "ratio": round(fmean(one.realised for one in group) / fmean(one.promised for one in group), 3),
             "highest_realised": round(max(one.realised for one in group), 6),

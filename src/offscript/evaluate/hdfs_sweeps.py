@@ -9,7 +9,7 @@ from typing import Any, Final
 from offscript.config import Config
 from offscript.evaluate.baselines.deeplog import DeepLog, fit_deeplog
 from offscript.evaluate.baselines.ranks import Ranks, ranks
-from offscript.evaluate.hdfs_detectors import NORMAL, OURS, Task, judged_by, side_by_side
+from offscript.evaluate.hdfs_detectors import NORMAL, OURS, Kind, Task, judged_by, side_by_side
 from offscript.evaluate.hdfs_scoring import Outcome, scored
 from offscript.evaluate.hdfs_sessions import Split
 
@@ -98,6 +98,7 @@ class Size:
 def with_fewer(task: Task, split: Split, sessions: int, asked: float) -> Size:
     """Train ours on the first so many training sessions, and judge the same others."""
     if sessions < len(task.train):
-        task = Task(task.train[:sessions], task.test, task.stands_for, task.seed, task.ours, task.paper)
+        kinds: tuple[Kind, ...] = ((asked, True, "likelihood"),)
+        task = Task(task.train[:sessions], task.test, task.stands_for, task.seed, task.ours, task.paper, kinds)
     model = task.model(asked, profile=True)
     return Size(len(task.train), asked, model.promise.share, scored(judged_by(model, task.test), split))
