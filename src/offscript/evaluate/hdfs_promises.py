@@ -17,8 +17,8 @@ from offscript.evaluate.hdfs_sessions import Split
 class Kept:
     """One split: what was promised from so many `scores`, and how many of the `judged` normal sessions were flagged.
 
-    `promised` is what `fit` says: the share asked, or more where that cannot be promised; `calibrated` is the share that
-    held-out training sessions showed, and `bound` the most that this and chance explain
+    `promised` is what `fit` says: the share asked, or more where that cannot be promised; `calibrated` is the share
+    that held-out training sessions showed, and `bound` the most that this and chance explain
     (`models.calibrate.Promise.bound`): of a hundred splits one lies above it.
     """
 
