@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.strategies import messages
 
-from offscript import Config, Detector, Model, detect, read
+from offscript import Config, Detector, Model, detect, detection, detector, read
 from offscript.entries import Verdict
 from offscript.errors import InputError
 from offscript.parse import pieces, scan
@@ -159,9 +159,20 @@ def verdicts(model: Model, path: Path, *, warm: bool) -> tuple[list[Verdict], di
 
 
 @FILES
-@given(st.integers(0, 1000), st.lists(st.sampled_from(ODD_LINES), max_size=6), st.sampled_from([300, 1 << 18]))
+@given(
+    st.integers(0, 1000),
+    st.lists(st.sampled_from(ODD_LINES), max_size=6),
+    st.sampled_from([300, 1 << 18]),
+    st.sampled_from([0, 0, 50]),
+)
 def test_verdicts_are_equal(
-    service_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, odd: list[bytes], size: int
+    service_model: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+    odd: list[bytes],
+    size: int,
+    first: int,
 ) -> None:
     """Verdicts, counts and state are those of the lines, with broken sessions and lines of all kinds (promise 1)."""
     lines = [line.encode() for line in service_log(25, seed=seed, broken=(3, 7))]
@@ -171,6 +182,8 @@ def test_verdicts_are_equal(
     path.write_bytes(b"\n".join(lines) + b"\n")
     monkeypatch.setattr(files, "PIECE", size)
     monkeypatch.setattr(pieces, "is_warm", lambda: True)
+    monkeypatch.setattr(detection, "READ_FIRST", first)
+    monkeypatch.setattr(detector, "is_compiled", lambda _: True)
     assert verdicts(service_model, path, warm=True) == verdicts(service_model, path, warm=False)
 
 
@@ -181,6 +194,8 @@ def test_a_broken_session_is_found_in_columns(
     path = tmp_path / "app.log"
     path.write_text("\n".join(service_log(300, seed=5, broken=(40,))) + "\n")
     monkeypatch.setattr(pieces, "is_warm", lambda: True)
+    monkeypatch.setattr(detection, "READ_FIRST", 0)
+    monkeypatch.setattr(detector, "is_compiled", lambda _: True)
     found, _, _ = verdicts(service_model, path, warm=True)
     last = next(verdict for verdict in found if verdict.session == "req-100040")
     assert last.reason in ("incomplete_session", "unusual_session")

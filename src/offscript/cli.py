@@ -25,7 +25,6 @@ from offscript.errors import InputError, OffscriptError, UsageError
 from offscript.journal import Journal
 from offscript.model import Model, check_place, journal_path, load
 from offscript.parse.header import Header, header_from_options
-from offscript.parse.learn import entries, learn
 from offscript.parse.records import Reader
 from offscript.reproduce import reproduce_verb
 from offscript.sources import STDIN, Reading, follow, read
@@ -293,6 +292,8 @@ def _fit(lines: Iterable[Line], config: Config, header: Header | None) -> Model:
 
 def _learnt(logs: list[str], config: Config, header: Header | None) -> tuple[Reading, Iterator[Entry]]:
     """Learn from the logs, then read them once more; what comes from a pipe is kept meanwhile."""
+    from offscript.parse.learn import entries, learn  # noqa: PLC0415  (loaded only by the verbs that learn)
+
     reading = read(*logs, config=config)
     kept = list(reading) if STDIN in logs else None
     with progress_bar() as report:

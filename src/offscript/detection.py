@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from offscript.parse.raw_lines import RawLines
     from offscript.parse.scan import Scanned
 
+READ_FIRST = 5_000
+"""Lines judged one by one even where compiled code lies ready: it takes a second or two to load, in which a small file
+is done; of a long one they are a tenth of a second."""
+
 
 def detect(
     model: Model,
@@ -33,7 +37,7 @@ def detect(
     detector = detector if detector is not None else Detector(model)
     blocks: Iterator[Scanned | list[Line]]
     if isinstance(lines, InPieces) and detector.takes_blocks:
-        blocks = detector.scanned(checked_pieces(model.header, pieces_of(lines)))
+        blocks = detector.scanned(checked_pieces(model.header, pieces_of(lines, READ_FIRST)))
     else:
         stream = checked(model.header, lines)
         blocks = iter(lambda: list(islice(stream, PIECE_LINES)), [])

@@ -59,16 +59,18 @@ def is_compiled(name: str) -> bool:
         return False
 
 
-def pieces_of(lines: InPieces) -> Iterator[RawLines | list[Line]]:
-    """Yield lines in pieces: from the first where the scan is compiled, else from where compiling it pays.
+def pieces_of(lines: InPieces, first: int = 0) -> Iterator[RawLines | list[Line]]:
+    """Yield lines in pieces: after the `first` lines where the scan is compiled, else from where compiling it pays.
 
-    No piece is of two sources.
+    No piece is of two sources. Nothing compiled is loaded for lines that end before that.
     """
-    if not is_warm():
-        for _, run in groupby(islice(lines, PAYS_FROM), key=lambda line: line.source):
-            while piece := list(islice(run, PIECE_LINES)):
-                yield piece
-    yield from lines.raw()
+    left = first if is_warm() else PAYS_FROM
+    for _, run in groupby(islice(lines, left), key=lambda line: line.source):
+        while piece := list(islice(run, PIECE_LINES)):
+            left -= len(piece)
+            yield piece
+    if not left:
+        yield from lines.raw()
 
 
 def sample_of(pieces: Iterable[RawLines | list[Line]], count: int) -> tuple[list[RawLines | list[Line]], list[Line]]:
