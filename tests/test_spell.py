@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import random
 import re
 import time
 from collections import defaultdict
@@ -400,3 +401,14 @@ def test_ten_systems_parse_well(data_dir: Path) -> None:
     assert min(system.ga for system in found) >= 0.80
     means = [sum(getattr(system, measure) for system in found) / 10 for measure in ("ga", "fga", "pa", "fta")]
     assert all(mean >= bound for mean, bound in zip(means, (0.97, 0.95, 0.93, 0.86), strict=True))
+
+
+def test_a_search_looks_at_a_bounded_number_of_templates() -> None:
+    """Among thousands of templates of the same few words a search costs no more than among some hundreds."""
+    chance, index = random.Random(1), WordIndex()
+    for number in range(4_000):
+        index.add(number, tuple(chance.choices("abcdefghijkl", k=12)))
+    begin = time.process_time()
+    for _ in range(100):
+        index.best(tuple(chance.choices("abcdefghijkl", k=12)), 0.5)
+    assert time.process_time() - begin < 2.0

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Final
 
 from offscript.entries import WILDCARD
 from offscript.parse.tokens import Tokens, is_word
+
+MOST_HOLDERS: Final = 128
+"""Sequences looked at because they hold a message's rarest words, those that came first before others: on nineteen
+public logs twenty at most. Without a bound a log of few words in any order compares each line with thousands."""
+
+MOST_COMPARED: Final = 32
+"""Of these, sequences compared with a message, the most promising first: on the same logs nine at most."""
 
 
 def lcs_length(first: Sequence[str], second: Sequence[str]) -> int:
@@ -166,7 +175,8 @@ class _Node:
 class WordIndex:
     """Word sequences by number, searched for the one that shares the longest subsequence with a message.
 
-    `best` gives exactly what a loop over all sequences gives (`tests/naive.py`), in the order of PAPER 1.3: a walk of
+    `best` gives exactly what a loop over all sequences gives (`tests/naive.py`), as long as no more of them may share
+    enough than are compared (`MOST_HOLDERS`, `MOST_COMPARED`), in the order of PAPER 1.3: a walk of
     the prefix tree and the subsequence check find a lower bound cheaply, an inverted index an upper bound for each
     sequence, and only sequences whose upper bound is above the best so far see the LCS itself.
 
@@ -179,7 +189,7 @@ class WordIndex:
     def __init__(self) -> None:
         self._words: dict[int, Tokens] = {}
         self._bags: dict[int, Counter[str]] = {}
-        self._holders: dict[str, set[int]] = {}
+        self._holders: dict[str, dict[int, None]] = {}  # the sequences with a word, in the order in which they came
         self._tree = _Node()
 
     def add(self, number: int, words: Tokens) -> None:
@@ -188,13 +198,13 @@ class WordIndex:
         self._bags[number] = Counter(words)
         self._tree.put(words, number)
         for word in self._bags[number]:
-            self._holders.setdefault(word, set()).add(number)
+            self._holders.setdefault(word, {})[number] = None
 
     def remove(self, number: int) -> None:
         """Take sequence `number` out."""
         words = self._words.pop(number)
         for word in self._bags.pop(number):
-            self._holders[word].discard(number)
+            del self._holders[word][number]
             if not self._holders[word]:
                 del self._holders[word]
         self._tree.take(words, number)
@@ -226,9 +236,12 @@ class WordIndex:
         # commonest words are never read.
         rare = sorted(bag, key=lambda word: len(self._holders.get(word, ())))
         spare = size - need
-        numbers: set[int] = set()
+        numbers: dict[int, None] = {}
         for word in rare:
-            numbers |= self._holders.get(word, set())
+            holders = self._holders.get(word, {})
+            if len(numbers) + len(holders) > MOST_HOLDERS:
+                holders = dict.fromkeys(islice(holders, max(0, MOST_HOLDERS - len(numbers))))
+            numbers |= holders
             spare -= bag[word]
             if spare < 0:
                 break
@@ -240,7 +253,7 @@ class WordIndex:
             if bound >= max(need, least_common(length, tau)):
                 found.append((bound, length, number))
         found.sort(key=lambda item: (-item[0], item[1], item[2]))
-        return found
+        return found[:MOST_COMPARED]
 
 
 def least_common(length: int, tau: float) -> int:
@@ -264,7 +277,11 @@ def glob_runs(template: Tokens, tokens: Tokens, kinds: Iterable[str] = ()) -> li
     >>> glob_runs(("user", "<*>", "left"), ("user", "bob", "left"), ["v"]) is None
     True
     """
-    wanted = list(kinds) or ["w?"] * template.count(WILDCARD)
+    wanted = list(kinds)
+    if not wanted:
+        if template == tokens:  # from the right, every token of the other is the shortest run that works
+            return [(place, place + 1) for place, token in enumerate(template) if token == WILDCARD]
+        wanted = ["w?"] * template.count(WILDCARD)
     # reach[i] is the set, as bits, of the places in tokens where the template's first i tokens may end
     reach = [1]
     size = len(tokens)

@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 
 from offscript.entries import WILDCARD
@@ -127,6 +128,7 @@ def _checked(groups: list[Group], place: int, numbers: list[int]) -> list[tuple[
     return [(place, rest, equal) for rest, equal in rests.items() if len(equal) > 1]
 
 
+@cache
 def _power(place: int) -> int:
     return pow(_MULTIPLIER, place, _PRIME)
 
