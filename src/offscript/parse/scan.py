@@ -255,10 +255,15 @@ class Scanner:
         self._ids.intern(np.frombuffer(raw.data, np.uint8), lines.id_begin, lines.id_end, sessions)
         numbers = self._numbers[lines.skeleton]
         stamps, times = np.full((2, len(raw)), np.nan)
-        done = 0
+        done, known, enough = 0, len(self._codes), len(self._codes) + 1
         for place in np.flatnonzero(lines.state != FOUND):
             if lines.state[place] == NEW_SKELETON:
                 numbers[place] = self._learn(raw, lines, int(place), sessions)
+                lines.state[place] = FOUND
+                if len(self._codes) >= enough:
+                    self._look_for_more(begun, int(place), numbers)
+                    enough = 2 * len(self._codes) - known
+            if lines.state[place] == FOUND:
                 continue
             self._settle(raw.source, lines, done, int(place), stamps, times)
             read = self._read_alone(raw.line(int(place)))
@@ -280,13 +285,22 @@ class Scanner:
         for place in fresh:
             self._shapes.learn(raw.data[raw.starts[place] : raw.stops[place]])
         if len(self._shapes) > begun.shapes or len(self._codes) > begun.skeletons:
-            again = np.flatnonzero((lines.state == NEW_SHAPE) | (lines.state == NEW_SKELETON))
-            if len(again):
-                now = begun._replace(shapes=len(self._shapes), skeletons=len(self._codes))
-                if self._seen is not None:
-                    now = now._replace(first=self._seen.first, seen=self._seen.total)
-                self._pass(now, again)
+            self._read_again(begun, np.flatnonzero((lines.state == NEW_SHAPE) | (lines.state == NEW_SKELETON)))
         lines.state[lines.state == NEW_SHAPE] = BY_ITSELF
+
+    def _look_for_more(self, begun: _Begun, place: int, numbers: Numbers) -> None:
+        """Number the lines behind a place whose skeletons were learnt in the same block."""
+        later = place + 1 + np.flatnonzero(begun.lines.state[place + 1 :] == NEW_SKELETON)
+        self._read_again(begun, later)
+        found = later[begun.lines.state[later] == FOUND]
+        numbers[found] = self._numbers[begun.lines.skeleton[found]]
+
+    def _read_again(self, begun: _Begun, again: Numbers) -> None:
+        """Read some lines of a block once more, with all that is known by now."""
+        now = begun._replace(shapes=len(self._shapes), skeletons=len(self._codes))
+        if self._seen is not None:
+            now = now._replace(first=self._seen.first, seen=self._seen.total)
+        self._pass(now, again)
 
     def _learn(self, raw: RawLines, lines: Lines, place: int, sessions: Numbers) -> int:
         """Give a line's skeleton its number, and keep it for the lines to come."""
