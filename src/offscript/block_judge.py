@@ -185,11 +185,12 @@ class BlockJudge:
             place = (int(facts[slot]["left"]), 0, float(facts[slot]["closed"]), source, name)
             entry = last_entry(self.model, source, name, self._last_row(slot))
             history = tuple(self.sessions.histories.of(sessions[slot]["row"]).tolist())
-            if profile[number] > order[number]:
+            score = float(max(order[number], profile[number]))
+            if order[number] < 1.0:
                 counts = self.sessions.counts(closed[number : number + 1], self._scores.symbols)[0]
-                found[place] = Flagged(entry, END, history, float(profile[number]), True, counts)
-            else:
-                found[place] = Flagged(entry, END, history, float(order[number]))
+                found[place] = Flagged(entry, END, history, score, True, counts)
+            else:  # its end says what was expected
+                found[place] = Flagged(entry, END, history, score)
         return found
 
     def _order_scores(self, closed: Numbers) -> NDArray[np.float64]:

@@ -174,11 +174,12 @@ class LineJudge:
         return verdicts_of(self.model, flagged)
 
     def _flagged(self, case: _Case, order: float, profile: float) -> Flagged:
-        """The case as it is told: of order and profile the higher score."""
+        """The case as it is told: the higher score, and of order if that flags it, for it says what was expected."""
         entry = case.entry.made() if isinstance(case.entry, Later) else case.entry
-        if profile > order and case.session is not None:
-            return Flagged(entry, case.target, case.history, profile, True, self._scores.vector(case.session.counts))
-        return Flagged(entry, case.target, case.history, order, case.session is not None)
+        score = max(order, profile)
+        if order < 1.0 and case.session is not None:
+            return Flagged(entry, case.target, case.history, score, True, self._scores.vector(case.session.counts))
+        return Flagged(entry, case.target, case.history, score, case.session is not None)
 
     def _profile_scores(self, sessions: Sequence[Session | None]) -> list[float]:
         if not self._scores.serve:
