@@ -35,7 +35,7 @@ from offscript.parse.match import Templates
 from offscript.parse.sessions import SessionKey
 
 FORMAT = "offscript-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: the threshold of the session profile, and one joint promise
 MAX_JSON_BYTES = 512 << 20  # 10,000 templates and 200,000 distinct sessions take about 100 MB
 MAX_WEIGHT_BYTES = 1 << 30  # the largest network that Config allows, eight layers of 1,024 units, takes 300 MB
 MAX_ABOUT_BYTES = 1 << 20
@@ -214,6 +214,8 @@ def _decode(home: Path, body: Mapping[str, Any], weights: bytes) -> Model:
             where=where,
             remedy=f"upgrade offscript; this one reads format {FORMAT_VERSION}",
         )
+    if body["format_version"] < FORMAT_VERSION:
+        raise ModelError(f"was made by an older offscript (format {body['format_version']})", where=where, remedy=REFIT)
     try:
         arrays = safetensors.numpy.load(weights)
         model = Model(
