@@ -107,6 +107,13 @@ class TestCopies:
         with pytest.raises(InputError, match=r"anomaly_label\.csv: names none of the 60 blocks"):
             find_copies(tmp_path)
 
+    def test_labels_of_lines_are_no_labels_of_blocks(self, tmp_path: Path) -> None:
+        """A label file by line number is refused, with the file that is meant."""
+        write_raw(tmp_path)
+        write(tmp_path / "anomaly_label.csv", "line,label\n1,1\n")
+        with pytest.raises(InputError, match=r"anomaly_label\.csv: labels lines, not blocks; give HDFS_v1's"):
+            find_copies(tmp_path)
+
 
 class TestDraws:
     COPY = Copy(LOGHUB, (), tuple((n,) for n in range(40)), ((99,),), whole=False, files=("x.csv",))
