@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from offscript import Config, Detector, InputError, Line, Model, Reason, StateError, detect, fit
@@ -116,3 +117,47 @@ def test_sessions_over_the_cap_are_counted(service_model: Model) -> None:
     detector.push_block(lines_of(service_log(30, seed=49)))
     detector.close()
     assert detector.counts["sessions over the cap, closed unjudged"] > 0
+
+
+def test_an_unusual_session_is_told_by_what_it_holds(service_model: Model) -> None:
+    """Steps of long ago that never came, and loops too long, are named with the numbers that are usual (ours)."""
+    texts = service_log(80, seed=51)
+    loop = next(text for text in texts if "[req-100040]" in text and "chunk" in text)
+    place = texts.index(loop)
+    looping = [*texts[:place], *[loop] * 40, *texts[place:]]
+    found = [v for v in detect(service_model, lines_of(looping), complete=True) if v.session == "req-100040"]
+    unusual = [verdict for verdict in found if verdict.reason is Reason.UNUSUAL_SESSION]
+    assert len(unusual) == 1
+    assert "x `chunk <*> written` where normal sessions have" in unusual[0].detail
+    assert unusual[0].score >= 1.0
+    assert unusual[0].expected == ()
+
+
+def test_one_close_is_one_verdict_of_the_higher_score(service_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where END and the counts both say so, the higher score is told, on a tie the missing end."""
+    texts = service_log(60, seed=52, broken=(20,))
+    told = {}
+    for score in (1.0, 1000.0):
+        monkeypatch.setattr(
+            type(service_model.keys), "session_scores", lambda _, counts, s=score: np.full(len(counts), s)
+        )
+        verdicts = [v for v in detect(service_model, lines_of(texts), complete=True) if v.session == "req-100020"]
+        told[score] = [(verdict.reason, verdict.score) for verdict in verdicts]
+    end = told[1.0][0][1]
+    assert told[1.0] == [(Reason.INCOMPLETE_SESSION, end)]
+    assert end > 1.0
+    assert told[1000.0] == [(Reason.UNUSUAL_SESSION, 1000.0)]
+    monkeypatch.setattr(type(service_model.keys), "session_scores", lambda _, counts: np.full(len(counts), end))
+    tied = [v for v in detect(service_model, lines_of(texts), complete=True) if v.session == "req-100020"]
+    assert [verdict.reason for verdict in tied] == [Reason.INCOMPLETE_SESSION]
+
+
+def test_a_session_joined_midway_is_not_judged_by_its_counts(
+    service_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came before the log did is not in the counts, so these say nothing."""
+    monkeypatch.setattr(type(service_model.keys), "session_scores", lambda _, counts: np.full(len(counts), 50.0))
+    detector = Detector(service_model)
+    found = list(detect(service_model, lines_of(service_log(60, seed=46)[30:]), detector=detector, complete=True))
+    judged = {verdict.session for verdict in found if verdict.reason is Reason.UNUSUAL_SESSION}
+    assert len(judged) == detector.counts["sessions"] - detector.counts["sessions joined midway"]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from offscript.entries import END, START, UNKNOWN, Verdict
 from offscript.model import Model
+from offscript.models.flags import are_flagged
 from offscript.parse.histories import Histories
 from offscript.parse.last_lines import Held as HeldBlock
 from offscript.parse.last_lines import LastLines
@@ -27,7 +28,7 @@ from offscript.parse.session_counts import KnownCounts, keys_of
 from offscript.parse.session_rows import Held, Json
 from offscript.parse.session_store import SessionStore
 from offscript.verdicts import Flagged, Later, SessionScores, last_entry, verdicts_of
-from offscript.wording import TEXT_KEPT
+from offscript.wording import TEXT_KEPT, Words
 
 STREAM: Final = [""]
 """The names of sessions where a source is one session."""
@@ -46,6 +47,7 @@ class BlockJudge:
         self._counts = counts
         self._one_stream = model.session_key.where == "none"
         self._scores = SessionScores(model)
+        self._words = Words(model)
         self.sessions = SessionStore(
             model.timeout,
             model.config.max_open_sessions,
@@ -133,7 +135,7 @@ class BlockJudge:
     def _told(self, found: dict[Place, Flagged]) -> list[Verdict]:
         if found:
             self._counts["anomalies"] += len(found)
-        return verdicts_of(self.model, [found[place] for place in sorted(found)])
+        return verdicts_of(self._words, [found[place] for place in sorted(found)])
 
     def _add(self, sums: dict[str, int]) -> None:
         self._counts.update({name: number for name, number in sums.items() if number})
@@ -250,7 +252,7 @@ class _ScoredEdges:
             self._of, self._scored = histories, 0
         fresh = histories.edges[self._scored : histories.edge_count]
         if len(fresh) or len(self._flags) != histories.edge_count + 1:
-            scores = self._keys.surprise(histories.of(fresh["from"]), fresh["symbol"])
-            self._flags = np.concatenate([self._flags[: self._scored], scores >= 1.0, [False]])
+            found = are_flagged(self._keys, histories.of(fresh["from"]), fresh["symbol"])
+            self._flags = np.concatenate([self._flags[: self._scored], found, [False]])
             self._scored = histories.edge_count
         return self._flags

@@ -19,6 +19,7 @@ from offscript.model import Model
 from offscript.parse.records import Reader
 from offscript.parse.sessions import Closed, OpenSessions, Session
 from offscript.verdicts import Flagged, Later, SessionScores, last_entry, last_row, verdicts_of
+from offscript.wording import Words
 
 if TYPE_CHECKING:
     from offscript.parse.scan import Scanned
@@ -52,6 +53,7 @@ class LineJudge:
         self._start = (START,) * model.config.history
         self._one_stream = model.session_key.where == "none"
         self._scores = SessionScores(model)
+        self._words = Words(model)
 
     def push(self, lines: Iterable[Line]) -> list[Verdict]:
         """Judge lines."""
@@ -171,7 +173,7 @@ class LineJudge:
                 flagged.append(self._flagged(case, order, profile))
         if flagged:
             self._counts["anomalies"] += len(flagged)
-        return verdicts_of(self.model, flagged)
+        return verdicts_of(self._words, flagged)
 
     def _flagged(self, case: _Case, order: float, profile: float) -> Flagged:
         """The case as it is told: the higher score, and of order if that flags it, for it says what was expected."""

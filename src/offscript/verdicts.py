@@ -17,7 +17,7 @@ from offscript.model import Model
 from offscript.models.keys import reason_of
 from offscript.parse.records import Reader
 from offscript.parse.session_rows import Json
-from offscript.wording import TEXT_KEPT, detail, differences, named, verdict_id
+from offscript.wording import TEXT_KEPT, Words, detail, differences, verdict_id
 
 if TYPE_CHECKING:
     from offscript.parse.scan import Scanned
@@ -83,41 +83,42 @@ class Flagged:
     counts: Symbols | None = None
 
 
-def verdicts_of(model: Model, flagged: Sequence[Flagged]) -> list[Verdict]:
+def verdicts_of(words: Words, flagged: Sequence[Flagged]) -> list[Verdict]:
     """Return the verdicts, in the same order."""
-    expected = _expected(model, flagged)
-    return [_verdict(model, one, choices) for one, choices in zip(flagged, expected, strict=True)]
+    expected = _expected(words, flagged)
+    return [_verdict(words, one, choices) for one, choices in zip(flagged, expected, strict=True)]
 
 
-def _verdict(model: Model, flagged: Flagged, expected: tuple[Expected, ...]) -> Verdict:
+def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> Verdict:
+    lineage, key_of = words.model.lineage, words.model.keys.key
     entry, reason = flagged.entry, reason_of(flagged.target)
     if flagged.counts is not None:
         reason = Reason.UNUSUAL_SESSION
     elif reason is Reason.NEW_KEY and entry.known:  # training met it, but never within a session
         reason = Reason.UNEXPECTED_KEY
     return Verdict(
-        id=verdict_id(model.lineage, entry.line, reason),
+        id=verdict_id(lineage, entry.line, reason),
         reason=reason,
         score=flagged.score,
         entry=entry,
         time=entry.time,
         session=entry.session,
         expected=expected,
-        detail=differences(model, flagged.counts)
+        detail=differences(words, flagged.counts)
         if flagged.counts is not None
-        else detail(model, entry, flagged.history[-1], reason, expected),
-        history=tuple(key for symbol in flagged.history if (key := model.keys.key(symbol)) is not None),
+        else detail(words, entry, flagged.history[-1], reason, expected),
+        history=tuple(key for symbol in flagged.history if (key := key_of(symbol)) is not None),
     )
 
 
-def _expected(model: Model, flagged: Sequence[Flagged]) -> list[tuple[Expected, ...]]:
+def _expected(words: Words, flagged: Sequence[Flagged]) -> list[tuple[Expected, ...]]:
     """The likeliest next keys of each; none outside sessions, nor where the session as a whole is what is wrong."""
     asked = [one.within and one.counts is None for one in flagged]
     within = [one.history for one, is_asked in zip(flagged, asked, strict=True) if is_asked]
     if not within:
         return [() for _ in flagged]
-    found = iter(model.keys.expected_many(np.array(within, dtype=np.int32), EXPECTED_SHOWN))
-    return [named(model, next(found)) if is_asked else () for is_asked in asked]
+    found = iter(words.model.keys.expected_many(np.array(within, dtype=np.int32), EXPECTED_SHOWN))
+    return [words.expected(next(found)) if is_asked else () for is_asked in asked]
 
 
 class SessionScores:

@@ -18,38 +18,52 @@ DIFFERENCES_SHOWN = 3  # the most important come first, and a sentence of more i
 TEMPLATE_SHOWN, TEMPLATE_HEAD = 100, 40  # characters of a template in a sentence; the whole stands in `expected`
 
 
-def named(model: Model, found: Iterable[tuple[int, float]]) -> tuple[Expected, ...]:
-    """Return candidates, symbols with their probabilities, under their names."""
-    return tuple(Expected(model.keys.key(symbol) or 0, name(model, symbol), share) for symbol, share in found)
+class Words:
+    """What people call the symbols of a model: their templates, each made once."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._names: dict[int, str] = {}
+
+    def of(self, symbol: int) -> str:
+        """Return the name of a symbol."""
+        name = self._names.get(symbol)
+        if name is None:
+            name = self._names[symbol] = _name(self.model, symbol)
+        return name
+
+    def expected(self, found: Iterable[tuple[int, float]]) -> tuple[Expected, ...]:
+        """Return candidates, symbols with their probabilities, under their names."""
+        keys = self.model.keys
+        return tuple(Expected(keys.key(symbol) or 0, self.of(symbol), share) for symbol, share in found)
 
 
-def name(model: Model, symbol: int) -> str:
-    """Return what people call a symbol: its template."""
+def _name(model: Model, symbol: int) -> str:
     if symbol == END:
         return "end of session"
     key = model.keys.key(symbol)
     return "a line never seen before" if key is None else model.templates.template(key).text
 
 
-def detail(model: Model, entry: Entry, before: int, reason: Reason, expected: Sequence[Expected]) -> str:
+def detail(words: Words, entry: Entry, before: int, reason: Reason, expected: Sequence[Expected]) -> str:
     """Say in a sentence what was expected instead; `before` is the symbol before the entry's."""
     choices = " or ".join(
         f"`{short(e.template)}` ({e.probability:.0%})" for e in expected if e.probability >= LEAST_NAMED
     )
     if reason is Reason.NEW_KEY:
         nearest = entry.nearest
-        known = f"; the nearest is `{short(model.templates.template(nearest).text)}`" if nearest else ""
+        known = f"; the nearest is `{short(words.model.templates.template(nearest).text)}`" if nearest else ""
         return f"no known template matches this line{known}" + (f"; expected {choices}" if choices else "")
     if reason is Reason.INCOMPLETE_SESSION:
         return f"the session ended here; expected next: {choices}"
-    after = "at the start of the session" if before == START else f"after `{short(name(model, before))}`"
+    after = "at the start of the session" if before == START else f"after `{short(words.of(before))}`"
     return f"{after}, expected {choices}"
 
 
-def differences(model: Model, counts: npt.NDArray[np.int32]) -> str:
+def differences(words: Words, counts: npt.NDArray[np.int32]) -> str:
     """Say in a sentence how the counts of a session, (symbols,), differ from those of the normal ones nearest to it."""
-    found = model.keys.unusual(counts)
-    told = [_difference(name(model, one.symbol), one) for one in found[:DIFFERENCES_SHOWN]]
+    found = words.model.keys.unusual(counts)
+    told = [_difference(words.of(one.symbol), one) for one in found[:DIFFERENCES_SHOWN]]
     if len(found) > DIFFERENCES_SHOWN:
         told.append(f"and {len(found) - DIFFERENCES_SHOWN} more")
     return "; ".join(told) if told else "no normal session has its lines in such numbers together"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import START
-from offscript.parse.compiled import inlined
+from offscript.parse.compiled import compiled, inlined
 
 EDGE: Final = np.dtype([("symbol", np.int32), ("next", np.int32), ("sibling", np.int32), ("from", np.int32)])
 """A symbol that came after a history: the row it leads to, the next edge of the same row, and that row itself."""
@@ -73,22 +73,14 @@ class Histories:
 
     def edge(self, row: int, symbol: int, *, leads: bool = True) -> int:
         """The edge of a symbol after a history, made if need be; what ends a session `leads` nowhere."""
-        last, edge = -1, int(self.first[row])
-        while edge >= 0 and self.edges[edge]["symbol"] != symbol:
-            last, edge = edge, int(self.edges[edge]["sibling"])
-        if edge >= 0:
-            return edge
-        edge = self.edge_count
-        if edge == len(self.edges):
+        if self.edge_count == len(self.edges):
             self.edges = np.concatenate([self.edges, np.empty_like(self.edges)])
-        to = self._row(np.append(self._symbols[row, 1:], np.int32(symbol))) if leads else -1
-        self.edges[edge] = (symbol, to, -1, row)
-        # at the end: what was met first is met most
-        if last < 0:
-            self.first[row] = edge
-        else:
-            self.edges[last]["sibling"] = edge
-        self.edge_count += 1
+        edge = _link(row, symbol, self.first, self.edges, self.edge_count)
+        if edge == self.edge_count:
+            history = np.empty(self.length, np.int32)
+            history[:-1], history[-1] = self._symbols[row, 1:], symbol
+            self.edges[edge] = (symbol, self._row(history) if leads else -1, -1, row)
+            self.edge_count += 1
         return edge
 
     def next_of(self, edge: int) -> int:
@@ -119,3 +111,18 @@ def find_edge(row: int, symbol: int, first: NDArray[np.int32], edges: Records) -
     while edge >= 0 and edges[edge].symbol != symbol:
         edge = edges[edge].sibling
     return int(edge)
+
+
+@compiled
+def _link(row: int, symbol: int, first: NDArray[np.int32], edges: Records, fresh: int) -> int:
+    """The edge of a symbol after the history of a row; a fresh one comes last: what was met first is met most."""
+    last, edge = -1, first[row]
+    while edge >= 0 and edges[edge].symbol != symbol:
+        last, edge = edge, edges[edge].sibling
+    if edge >= 0:
+        return int(edge)
+    if last < 0:
+        first[row] = fresh
+    else:
+        edges[last].sibling = fresh
+    return fresh

@@ -1,0 +1,59 @@
+"""Whether a key is flagged after a history, mostly without asking all the networks (ours).
+
+A score falls as the probability rises, and a probability is at least what the sightings give it, or one network of the
+ensemble alone: where that is enough for normal, the others have nothing to say. What it is not enough for is scored as
+always, so the answer is that of `KeyModel.surprise` and only the work differs.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from offscript.entries import END, UNKNOWN
+from offscript.models.keys import KeyModel
+from offscript.models.pairs import Symbols, rows_at_once, unique_rows
+
+MARGIN: Final = 1e-6
+"""How far below the threshold a score must lie to count as surely normal: rounding is a millionth of that."""
+
+
+def are_flagged(keys: KeyModel, histories: Symbols, targets: Symbols) -> npt.NDArray[np.bool_]:
+    """Whether the score of each target after its history is 1.0 or more: (n, h) and (n,) symbols -> (n,).
+
+    >>> from offscript import Config
+    >>> keys = KeyModel.fit([[1, 2, 3]] * 40, Config(hidden=8, layers=1, training_steps=100, folds=2))
+    >>> are_flagged(keys, np.array([[0] * 9 + [3]] * 2), np.array([4, 1])).tolist()
+    [False, True]
+    """
+    open_ = np.flatnonzero((targets != UNKNOWN) & (keys.learns_end | (targets != END)))
+    found: npt.NDArray[np.bool_] = targets == UNKNOWN
+    if keys.learnt.rule.name == "likelihood":
+        for network in (None, 0):
+            open_ = open_[~_are_surely_normal(keys, histories[open_], targets[open_], network)]
+    found[open_] = keys.surprise(histories[open_], targets[open_]) >= 1.0
+    return found
+
+
+def _are_surely_normal(
+    keys: KeyModel, histories: Symbols, targets: Symbols, network: int | None
+) -> npt.NDArray[np.bool_]:
+    """Whether the sightings, and that network if any, are enough for a score below the threshold."""
+    learnt, capacity = keys.learnt, keys.learnt.ensemble.seen.shape[1]
+    found = np.zeros(len(targets), bool)
+    distinct, number = unique_rows(histories)
+    order = np.argsort(number, kind="stable")
+    most = rows_at_once(capacity)
+    for start in range(0, len(distinct), most):
+        rows = distinct[start : start + most]
+        here = order[slice(*np.searchsorted(number[order], [start, start + most]))]
+        least = np.zeros((len(rows), capacity), np.float32)
+        if network is not None:
+            least = (learnt.ensemble.alone(network, rows) / len(learnt.ensemble.networks)).astype(np.float32)
+        blended, often = learnt.sightings.blend(rows, least, weight=keys.count_weight, often=learnt.often)
+        cells = number[here] - start, targets[here]
+        scores = learnt.rule.raw(blended[cells]) / learnt.rule.threshold
+        found[here] = often[cells] | (scores < 1.0 - MARGIN)
+    return found
