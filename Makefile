@@ -29,7 +29,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Parsers, ours and others, then the path to a verdict: about six minutes, and only ratios within a table mean much.
+# Parsers, ours and others, then the path to a verdict: ten minutes or so, and only ratios within a table mean much.
 bench: $(PEERS)
 	$(BIN)/python -m benchmarks.parse
 	$(BIN)/python -m benchmarks.detect
