@@ -21,8 +21,12 @@ from offscript.parse.byte_table import are_same
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.value_shapes import month_end
 
-PLACES: Final = 1 << 13
-"""Lines kept: a log has some hundreds to some thousands that differ in more than digits; 5 MB where all are taken."""
+_BITS: Final = 14
+PLACES: Final = 1 << _BITS
+"""Lines kept: a log has some hundreds to some thousands that differ in more than digits; 16 MB where all are taken."""
+
+WAYS: Final = fixed(4)
+"""Places that a line may have: with two, one line in a hundred of a log with 2,700 kinds found both taken by others."""
 
 SHORTEST: Final = 8
 """Bytes of the shortest line kept: eight are read at once."""
@@ -46,8 +50,8 @@ KEPT_A_BLOCK: Final = fixed(1_024)
 SIZE, PLAN_CODE, SKELETON, BEGIN, END, ID_AT, ID_PAST, HAS_EQUALS, SORT, STAMP_PAST, VALUES, SPANS = range(12)
 
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT: Final = np.uint64(64 - 13)
-_ONE: Final = np.uint64(1)
+_SHIFT: Final = np.uint64(64 - _BITS)
+_ONE, _HALF = np.uint64(1), np.uint64(32)
 
 # Eight bytes are judged at once by sums that never carry from one into the next.
 _LOWS, _TOPS, _ZEROS = (np.uint64(0x0101010101010101 * byte) for byte in (0x7F, 0x80, 48))
@@ -88,16 +92,21 @@ def zeros_for_digits(eight: np.uint64) -> np.uint64:
 @compiled
 def fold_line(begin: int, size: int, out: int) -> np.uint64:
     """Write a line of at least eight bytes with each digit as 0, and return its hash; places are addresses."""
-    state = _SPREAD ^ np.uint64(size)
+    state, other = _SPREAD ^ np.uint64(size), _SPREAD
     last = begin + size - 8
-    for place in range(begin, last, 8):
+    pairs = begin + (size - 8) // 16 * 16
+    # two chains of products side by side: each waits for its last one only
+    for place in range(begin, pairs, 16):
+        eight, next_eight = zeros_for_digits(eight_at(place)), zeros_for_digits(eight_at(place + 8))
+        put_number(out + (place - begin), int(np.int64(eight)))
+        put_number(out + (place - begin) + 8, int(np.int64(next_eight)))
+        state, other = (state ^ eight) * _SPREAD, (other ^ next_eight) * _SPREAD
+    # the last ones may overlap those before them: lines of one length do so alike
+    for place in (pairs, min(pairs + 8, last), last):
         eight = zeros_for_digits(eight_at(place))
         put_number(out + (place - begin), int(np.int64(eight)))
         state = (state ^ eight) * _SPREAD
-    # the last eight may overlap those before them: lines of one length do so alike
-    eight = zeros_for_digits(eight_at(last))
-    put_number(out + (last - begin), int(np.int64(eight)))
-    state = (state ^ eight) * _SPREAD
+    state = (state ^ (other >> _HALF)) * _SPREAD ^ other
     return (state ^ (state >> _SHIFT)) | _ONE
 
 
@@ -124,16 +133,20 @@ def place_of(
     found = -1
     if SHORTEST <= size <= LONGEST:
         mark = fold_line(begin, size, folded)
-        place = int(np.int64(mark >> _SHIFT))
-        if hashes[place] != mark:
-            place ^= 1
-        if hashes[place] == mark and rows[place, SIZE] == size and are_same(texts + LONGEST * place, folded, size):
-            found = place
+        first = int(np.int64(mark >> _SHIFT))
+        for way in range(WAYS):
+            place = first ^ way
+            if hashes[place] == mark and rows[place, SIZE] == size and are_same(texts + LONGEST * place, folded, size):
+                found = place
+                break
     return found
 
 
 @compiled
 def place_for(mark: np.uint64, hashes: NDArray[np.uint64]) -> int:
-    """The place for a folded line of a hash that is not kept: a free one, else the first that it may have."""
-    place = np.int64(mark >> _SHIFT)
-    return int(place ^ 1 if hashes[place] and not hashes[place ^ 1] else place)
+    """The place for a folded line of a hash that is not kept: a free one, else one of those that it may have."""
+    first = int(np.int64(mark >> _SHIFT))
+    for way in range(WAYS):
+        if hashes[first ^ way] == 0:
+            return first ^ way
+    return first ^ int(np.int64(mark) & (WAYS - 1))

@@ -6,7 +6,6 @@ new shapes and skeletons from them, or reads them one by one.
 
 from __future__ import annotations
 
-import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -109,8 +108,10 @@ def room_for(longest: int) -> Scratch:
 
 def lines_of(count: int) -> Lines:
     """Return the state of lines that nothing is known of."""
-    numbers = np.full((7, count), -1, np.int64)
-    return Lines(np.zeros(count, np.uint8), numbers[0], numbers[1], np.full(count, math.nan), *numbers[2:])
+    plan, micro, begin, end, id_end = np.empty((5, count), np.int64)
+    skeleton, id_begin = np.full((2, count), -1, np.int64)
+    state, base = np.zeros(count, np.uint8), np.empty(count)
+    return Lines(state, plan, skeleton, base, micro, begin, end, id_begin, id_end)
 
 
 @inlined
