@@ -36,9 +36,14 @@ MESSAGES = [
 ]
 STAMPS = st.none() | st.sampled_from([math.inf]) | st.integers(0, 60).map(lambda half: 1e9 + half / 2)
 ENTRIES = st.tuples(STAMPS, st.none() | st.integers(0, 6), st.integers(0, len(MESSAGES) - 1))
+BLOCKS = st.tuples(st.sampled_from("ab"), st.lists(ENTRIES, max_size=25), st.booleans())
 STEPS = st.one_of(
-    st.tuples(st.just("block"), st.sampled_from("ab"), st.lists(ENTRIES, max_size=25), st.booleans()),
-    st.tuples(st.just("block"), st.just("a"), st.lists(ENTRIES, min_size=10, max_size=60), st.booleans()),
+    st.tuples(st.just("blocks"), st.lists(BLOCKS, min_size=1, max_size=4)),
+    st.tuples(st.just("blocks"), st.tuples(BLOCKS)),
+    st.tuples(
+        st.just("blocks"),
+        st.tuples(st.tuples(st.just("a"), st.lists(ENTRIES, min_size=10, max_size=60), st.booleans())),
+    ),
     st.tuples(st.just("lines"), st.sampled_from("ab"), st.lists(ENTRIES, max_size=5), st.booleans()),
     st.tuples(st.just("tick"), st.integers(0, 70).map(lambda half: 1e9 + half / 2)),
     st.tuples(st.just("restore")),
@@ -72,7 +77,6 @@ class Twins:
         self.model = model
         self.fast, self.slow = Detector(model), Detector(model)
         self.fast_rows: dict[str, Any] = {}
-        self.slow_rows: dict[str, Any] = {}
         self.names: list[str] = []
         self.began: dict[str, float | None] = {}
         self.count = 0
@@ -111,9 +115,10 @@ class Twins:
 
     def step(self, kind: str, *told_: Any) -> None:
         """Take one step of a story."""
-        if kind == "block":
-            block = self.scanned(*told_)
-            assert told(self.fast.push_scanned(block)) == told(self.slow._in_lines().push_scanned(block))
+        if kind == "blocks":
+            blocks = [self.scanned(*one) for one in told_[0]]
+            slow = [verdict for block in blocks for verdict in self.slow._in_lines().push_scanned(block)]
+            assert told(self.fast.push_scanned(*blocks)) == told(slow)
         elif kind == "lines":
             block = self.scanned(*told_)
             self.both(lambda detector: detector._in_lines().push_scanned(block))
@@ -122,22 +127,22 @@ class Twins:
         elif kind == "restore":
             self.fast = Detector(self.model, json.loads(json.dumps(self.fast.state())))
             self.slow = Detector(self.model, json.loads(json.dumps(self.slow.state())))
-            self.fast_rows, self.slow_rows, self.names = self.fast.state(), self.slow.state(), []
+            self.fast_rows, self.names = self.fast.state(), []
         elif kind == "scan anew":
             self.names = []
         elif kind == "changes":
-            fast, slow = self.fast.changes(), self.slow.changes()
-            assert fast == slow
-            self.fast_rows |= fast
+            rows = self.fast.changes()
+            assert rows == self.slow.changes()
+            self.fast_rows |= rows
             assert {name: row for name, row in self.fast_rows.items() if row is not None} == self.fast.state()
         elif kind == "state":
-            fast, slow = self.fast.state(), self.slow.state()
-            assert json.dumps(fast, sort_keys=True) == json.dumps(slow, sort_keys=True)
+            states = [json.dumps(one.state(), sort_keys=True) for one in (self.fast, self.slow)]
+            assert states[0] == states[1]
         else:
             self.both(lambda detector: detector.close(complete=told_[0]))
             assert self.fast.open_sessions() == self.slow.open_sessions()
-        fast, slow = ({name: n for name, n in one.counts.items() if n} for one in (self.fast, self.slow))
-        assert fast == slow
+        counts = [{name: n for name, n in one.counts.items() if n} for one in (self.fast, self.slow)]
+        assert counts[0] == counts[1]
 
 
 @pytest.fixture(scope="module")

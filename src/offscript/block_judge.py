@@ -33,9 +33,16 @@ from offscript.wording import TEXT_KEPT, Words
 STREAM: Final = [""]
 """The names of sessions where a source is one session."""
 
+OUTSIDE: Final = -1
+"""The row of histories of an entry outside sessions, which has none."""
+
+_NONE: Final = np.empty(0, np.int32)
+NOTHING: Final = Entered(_NONE, _NONE, _NONE, np.empty(0, np.uint8))
+"""What a block without entries tells."""
+
 Numbers = NDArray[np.int64]
-Place = tuple[int, int, float, str, str]
-"""Where a verdict stands: entry, closings before the entry itself, closing time, source, session."""
+Place = tuple[int, int, int, float, str, str]
+"""Where a verdict stands: block, entry, closings before the entry itself, closing time, source, session."""
 
 
 class BlockJudge:
@@ -107,28 +114,38 @@ class BlockJudge:
 
     # -- blocks ----------------------------------------------------------------------------------------------------
 
-    def push(self, scanned: Scanned) -> list[Verdict]:
-        """Judge the entries of a block."""
-        store, entries = self.sessions, len(scanned.places)
-        self._add({"lines": len(scanned.raw), "continuation lines": len(scanned.raw) - entries, "entries": entries})
-        if not entries:
-            return []
-        codes = np.zeros_like(scanned.sessions) if self._one_stream else scanned.sessions
-        before = store.arrived
-        entered = store.enter(scanned.source, codes, scanned.numbers, scanned.stamps, scanned.began)
+    def push(self, blocks: Sequence[Scanned]) -> list[Verdict]:
+        """Judge the entries of blocks, one after another; what is new in them is scored together."""
+        store = self.sessions
+        inside: list[Entered] = []
+        borders: list[int] = []
+        for scanned in blocks:
+            inside.append(self._enter(scanned))
+            borders.append(store.left_count)
         self._add({"sessions": 0 if self._one_stream else store.begun})
-        self._last.hold(HeldBlock(scanned, entered.slots, before))
-        found = self._of_entries(scanned, entered) | self._of_closed()
+        ends = self._ends()
+        found = self._of_entries(blocks, inside) | self._of_closed(ends, np.array(borders))
         store.done()
         self._let_go()
         return self._told(found)
+
+    def _enter(self, scanned: Scanned) -> Entered:
+        entries = len(scanned.places)
+        self._add({"lines": len(scanned.raw), "continuation lines": len(scanned.raw) - entries, "entries": entries})
+        if not entries:
+            return NOTHING
+        codes = np.zeros_like(scanned.sessions) if self._one_stream else scanned.sessions
+        before = self.sessions.arrived
+        entered = self.sessions.enter(scanned.source, codes, scanned.numbers, scanned.stamps, scanned.began)
+        self._last.hold(HeldBlock(scanned, entered.slots, before))
+        return entered
 
     def finish(self, *, complete: bool) -> tuple[list[Verdict], set[str]]:
         """End the input; also return the names of the sessions that stay open."""
         self.sessions.close_idle()
         if complete:
             self.sessions.close_all()
-        found = self._of_closed()
+        found = self._of_closed(self._ends(), np.array([self.sessions.left_count]))
         self.sessions.done()
         return self._told(found), {self.sessions.key(slot)[1] for slot in self.sessions.open_slots().tolist()}
 
@@ -142,49 +159,64 @@ class BlockJudge:
 
     # -- what is flagged -------------------------------------------------------------------------------------------
 
-    def _of_entries(self, scanned: Scanned, entered: Entered) -> dict[Place, Flagged]:
+    def _of_entries(self, blocks: Sequence[Scanned], inside: Sequence[Entered]) -> dict[Place, Flagged]:
         """The entries that are flagged, as objects."""
-        sessions, histories, numbers = self.sessions.sessions, self.sessions.histories, scanned.numbers
-        high = np.empty(len(numbers), np.int64)
-        count, outside = find_high(numbers, self._edges.flagged(histories), entered, high)
-        self._add({"entries without session": outside})
-        if not count:
-            return {}
-        high, slots = high[:count], entered.slots
-        begun = high[entered.opened[high] == MAY_BE_JOINED]
-        sessions["joined"][slots[begun]] = 1
-        self._add({"sessions joined midway": len(begun)})
-        within = slots[high] >= 0
-        past = histories.of(np.where(within, histories.edges["from"][entered.edges[high]], 0))
-        excused = (past == START).any(axis=1) & (self._one_stream | (sessions["joined"][slots[high]] != 0))
-        is_told = (numbers[high] <= 0) | ~excused
-        told, past, within = high[is_told], past[is_told], within[is_told]
-        targets = np.where(within, entered.symbols[told], np.int32(UNKNOWN))
-        scores = self.model.keys.surprise(past, targets)
+        histories = self.sessions.histories
+        flags = self._edges.flagged(histories)
+        places: list[tuple[int, int]] = []
+        rows: list[int] = []
+        targets: list[int] = []
+        for number, (scanned, entered) in enumerate(zip(blocks, inside, strict=True)):
+            told = self._told_of(scanned, entered, flags)
+            within = entered.slots[told] >= 0
+            places += [(number, place) for place in told.tolist()]
+            rows += np.where(within, histories.edges["from"][entered.edges[told]], OUTSIDE).tolist()
+            targets += np.where(within, entered.symbols[told], UNKNOWN).tolist()
+        past = histories.of(np.maximum(np.array(rows, np.int64), 0))
+        scores = self.model.keys.surprise(past, np.array(targets, np.int32))
         found: dict[Place, Flagged] = {}
-        columns = zip(told.tolist(), targets.tolist(), past.tolist(), scores.tolist(), within.tolist(), strict=True)
-        for place, target, history, score, is_within in columns:
-            entry = self._later(scanned, place).made()
-            found[place, 1, 0.0, "", ""] = Flagged(entry, target, tuple(history), score, is_within)
+        columns = zip(places, rows, targets, past.tolist(), scores.tolist(), strict=True)
+        for (number, place), row, target, history, score in columns:
+            entry = self._later(blocks[number], place).made()
+            found[number, place, 1, 0.0, "", ""] = Flagged(entry, target, tuple(history), score, row != OUTSIDE)
         return found
 
-    def _of_closed(self) -> dict[Place, Flagged]:
-        """The sessions that closed and are flagged, as objects."""
-        sessions, facts, left = self.sessions.sessions, self.sessions.facts, self.sessions.left()
-        closed = left[~np.isnan(facts["closed"][left])]
-        if not len(closed):
-            return {}
-        self._counts["sessions closed"] += len(closed)
+    def _told_of(self, scanned: Scanned, entered: Entered, flags: NDArray[np.bool_]) -> Numbers:
+        """The places of a block's entries that are flagged and can be judged; marks sessions joined midway."""
+        joined, histories = self.sessions.sessions["joined"], self.sessions.histories
+        high = np.empty(len(scanned.numbers), np.int64)
+        count, outside = find_high(scanned.numbers, flags, entered, high)
+        high, slots = high[:count], entered.slots
+        begun = high[entered.opened[high] == MAY_BE_JOINED]
+        joined[slots[begun]] = 1
+        self._add({"entries without session": outside, "sessions joined midway": len(begun)})
+        within = high[slots[high] >= 0]
+        past = histories.of(histories.edges["from"][entered.edges[within]])
+        excused = (past == START).any(axis=1) & (self._one_stream | (joined[slots[within]] != 0))
+        return np.setdiff1d(high, within[excused & (scanned.numbers[within] > 0)], assume_unique=True)
+
+    def _ends(self) -> tuple[Numbers, NDArray[np.int32]]:
+        """The places, among those that left, of the sessions whose ends are judged, and the edges of their ends."""
+        left = self.sessions.left()
+        closed = np.flatnonzero(~np.isnan(self.sessions.facts["closed"][left]))
+        self._add({"sessions closed": len(closed)})
         if not self.model.keys.learns_end or self._one_stream:
-            return {}
-        order, profile = self._order_scores(closed), np.zeros(len(closed))
+            closed = closed[:0]
+        return closed, self.sessions.end_edges(self.sessions.sessions["row"][left[closed]])
+
+    def _of_closed(self, ends: tuple[Numbers, NDArray[np.int32]], borders: Numbers) -> dict[Place, Flagged]:
+        """The sessions that closed and are flagged, as objects; `borders` are how many had left by each block."""
+        numbers, edges = ends
+        sessions, facts, closed = self.sessions.sessions, self.sessions.facts, self.sessions.left()[numbers]
+        order, profile = self._order_scores(closed, edges), np.zeros(len(closed))
         if self._scores.serve:
             profile = self._profile_scores(closed)
+        blocks = np.searchsorted(borders, numbers, side="right")
         found: dict[Place, Flagged] = {}
         for number in np.flatnonzero(np.maximum(order, profile) >= 1.0).tolist():
             slot = int(closed[number])
             source, name = self.sessions.key(slot)
-            place = (int(facts[slot]["left"]), 0, float(facts[slot]["closed"]), source, name)
+            place = (int(blocks[number]), int(facts[slot]["left"]), 0, float(facts[slot]["closed"]), source, name)
             entry = last_entry(self.model, source, name, self._last_row(slot))
             history = tuple(self.sessions.histories.of(sessions[slot]["row"]).tolist())
             score = float(max(order[number], profile[number]))
@@ -195,17 +227,14 @@ class BlockJudge:
                 found[place] = Flagged(entry, END, history, score)
         return found
 
-    def _order_scores(self, closed: Numbers) -> NDArray[np.float64]:
+    def _order_scores(self, closed: Numbers, edges: NDArray[np.int32]) -> NDArray[np.float64]:
         """The scores of the ends that are flagged, 0 for the others."""
         sessions, histories = self.sessions.sessions, self.sessions.histories
-        rows = sessions["row"][closed]
-        edges = self.sessions.end_edges(rows)
         high = np.flatnonzero(self._edges.flagged(histories)[edges])
-        joined = sessions["joined"][closed[high]] != 0
-        past = histories.of(rows[high])
-        high = high[~(joined & (past == START).any(axis=1))]
+        past = histories.of(sessions["row"][closed[high]])
+        judged = ~((past == START).any(axis=1) & (sessions["joined"][closed[high]] != 0))
         scores = np.zeros(len(closed))
-        scores[high] = self.model.keys.surprise(histories.of(rows[high]), np.full(len(high), END, np.int32))
+        scores[high[judged]] = self.model.keys.surprise(past[judged], np.full(int(judged.sum()), END, np.int32))
         return scores
 
     def _profile_scores(self, closed: Numbers) -> NDArray[np.float64]:
@@ -222,18 +251,16 @@ class BlockJudge:
         return scores
 
     def _let_go(self) -> None:
-        """Keep the last lines of the block that is held no longer, if there is one."""
-        old = self._last.let_go()
-        if old is None:
-            return
-        scanned, slots, before = old
-        entries = np.empty(len(slots), np.int64)
-        entries = entries[: find_last(slots, before, self.sessions.sessions, entries)]
-        self._last.keep(slots[entries].astype(np.int64), scanned, entries, self.sessions.open_slots)
-        for place in entries[scanned.numbers[entries] <= 0].tolist():
-            self._templates[int(slots[place])] = self._later(scanned, place).made().template
-        stale = [s for s in self._templates if not self.sessions.sessions[s]["is_open"] or self._last.key(s) > 0]
-        for slot in stale:
+        """Keep the last lines of the blocks that are held no longer."""
+        while (old := self._last.let_go()) is not None:
+            scanned, slots, before = old
+            entries = np.empty(len(slots), np.int64)
+            entries = entries[: find_last(slots, before, self.sessions.sessions, entries)]
+            self._last.keep(slots[entries].astype(np.int64), scanned, entries, self.sessions.open_slots)
+            for place in entries[scanned.numbers[entries] <= 0].tolist():
+                self._templates[int(slots[place])] = self._later(scanned, place).made().template
+        is_open = self.sessions.sessions["is_open"]
+        for slot in [slot for slot in self._templates if not is_open[slot] or self._last.key(slot) > 0]:
             del self._templates[slot]
 
 

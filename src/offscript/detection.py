@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from offscript.detector import HEADER_SAMPLE, Detector
 from offscript.entries import Line, Verdict
+from offscript.errors import OffscriptError
 from offscript.model import Model
 from offscript.parse.header import Header, check_header
 from offscript.parse.pieces import PIECE_LINES, InPieces, pieces_of, sample_of, source_of
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 READ_FIRST = 5_000
 """Lines judged one by one even where compiled code lies ready: it takes a second or two to load, in which a small file
 is done; of a long one they are a tenth of a second."""
+
+TOGETHER = 16
+"""Blocks judged together, a megabyte of text each: what is new in them is scored in few full batches, and verdicts come
+a tenth of a second later."""
 
 
 def detect(
@@ -41,11 +46,35 @@ def detect(
     else:
         stream = checked(model.header, lines)
         blocks = iter(lambda: list(islice(stream, PIECE_LINES)), [])
-    for block in blocks:
-        yield from detector.push_block(block) if isinstance(block, list) else detector.push_scanned(block)
+    for block in together(blocks):
+        yield from detector.push_scanned(*block) if isinstance(block, tuple) else detector.push_block(block)
         if progress is not None:
-            progress(len(block) if isinstance(block, list) else len(block.raw))
+            progress(sum(len(scanned.raw) for scanned in block) if isinstance(block, tuple) else len(block))
     yield from detector.close(complete=complete)
+
+
+def together(blocks: Iterable[Scanned | list[Line]]) -> Iterator[tuple[Scanned, ...] | list[Line]]:
+    """Yield blocks of one scan together, some at a time, and lines as they come (ours).
+
+    >>> list(together([[Line("a")], [Line("b")]])) == [[Line("a")], [Line("b")]]
+    True
+    """
+    held: list[Scanned] = []
+    try:
+        for block in blocks:
+            if held and (isinstance(block, list) or len(held) == TOGETHER or block.names is not held[0].names):
+                yield tuple(held)
+                held.clear()
+            if isinstance(block, list):
+                yield block
+            else:
+                held.append(block)
+    except OffscriptError:
+        if held:  # what came before the damage is judged first
+            yield tuple(held)
+        raise
+    if held:
+        yield tuple(held)
 
 
 def checked_pieces(header: Header, pieces: Iterator[RawLines | list[Line]]) -> Iterator[RawLines | list[Line]]:

@@ -83,18 +83,21 @@ class Detector:
         """Judge many lines at once; the verdicts are those that `push` would give one by one."""
         return self._in_lines().push(lines)
 
-    def push_scanned(self, scanned: Scanned) -> list[Verdict]:
-        """Judge the entries of a block that was scanned; the verdicts are those that `push` would give line by line."""
-        if not self._judges_blocks(len(scanned.places)):
-            return self._in_lines().push_scanned(scanned)
+    def push_scanned(self, *blocks: Scanned) -> list[Verdict]:
+        """Judge the entries of blocks of one scan; the verdicts are those that `push` would give line by line."""
+        if not blocks:
+            return []
+        if not self._judges_blocks(sum(len(scanned.places) for scanned in blocks)):
+            lines = self._in_lines()
+            return [verdict for scanned in blocks for verdict in lines.push_scanned(scanned)]
         if self._blocks is None:
             from offscript.block_judge import BlockJudge  # noqa: PLC0415  (the compiler is loaded only for files)
 
             self._blocks = BlockJudge(self.model, self._reader, self.counts)
-        if not (self._in_blocks and self._blocks.knows(scanned.names)):
-            self._blocks.take(self._in_lines().sessions.hand_over(), scanned.names)
+        if not (self._in_blocks and self._blocks.knows(blocks[0].names)):
+            self._blocks.take(self._in_lines().sessions.hand_over(), blocks[0].names)
             self._in_blocks = True
-        return self._blocks.push(scanned)
+        return self._blocks.push(blocks)
 
     def _judges_blocks(self, entries: int) -> bool:
         """Whether the judging of blocks is compiled, or has become worth compiling."""

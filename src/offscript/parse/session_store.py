@@ -129,9 +129,14 @@ class SessionStore:
                 self._make_room(1)
         return out
 
+    @property
+    def left_count(self) -> int:
+        """How many sessions closed or were dropped since `done`."""
+        return int(self._sums[0]["left"])
+
     def left(self) -> Slots:
         """The records of the sessions that closed or were dropped since `done`, in that order."""
-        return self._left[: int(self._sums[0]["left"])].astype(np.int64)
+        return self._left[: self.left_count].astype(np.int64)
 
     def done(self) -> None:
         """Forget the sessions that left, and rows of histories if there are too many."""
