@@ -48,6 +48,7 @@ KEPT_A_BLOCK: Final = fixed(1_024)
 
 # Columns of a row; the spans of the values follow.
 SIZE, PLAN_CODE, SKELETON, BEGIN, END, ID_AT, ID_PAST, HAS_EQUALS, SORT, STAMP_PAST, VALUES, SPANS = range(12)
+WIDTH: Final = SPANS + 2 * MOST_VALUES
 
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(64 - _BITS)
@@ -73,7 +74,7 @@ def nothing_kept(places: int = PLACES) -> Alike:
     >>> len(nothing_kept().hashes) == PLACES
     True
     """
-    rows = np.zeros((places, SPANS + 2 * MOST_VALUES), np.int64)
+    rows = np.zeros((places, WIDTH), np.int64)
     return Alike(np.zeros(places, np.uint64), np.zeros(places * LONGEST, np.uint8), rows)
 
 

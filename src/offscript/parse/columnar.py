@@ -29,6 +29,7 @@ from offscript.parse.alike import (
     STAMP_PAST,
     TRIED,
     VALUES,
+    WIDTH,
     WORTH,
     Alike,
     fold_line,
@@ -205,26 +206,31 @@ def note_values(
     values: int,
     first: FirstValues,
     seen: SeenValues,
-    value_begins: Numbers,
-    value_ends: Numbers,
+    begins: Numbers,
+    ends: Numbers,
+    at: int,
+    step: int,
+    start: int,
 ) -> None:
-    """Count a line of a skeleton, and compare its values with the first ones."""
+    """Count a line of a skeleton, and compare its values with the first ones.
+
+    Value n stands at `begins[at + n * step]`, counted from `start`, and ends so, too.
+    """
     seen.lines[skeleton] += 1
     slot = first.slots[skeleton]
     for value in range(values):
         place = slot + value
-        shared = seen.shared[place]
-        if not (seen.equal[place] or shared):
-            continue
-        begin, length = first.begins[place], first.lengths[place]
-        other = value_begins[value]
-        size = value_ends[value] - other
-        # where not all were equal, only what all share so far is of interest
-        most, same = min(size, length if seen.equal[place] else shared), 0
-        while same < most and first.blob[begin + same] == data[other + same]:
-            same += 1
-        seen.shared[place] = min(shared, same)
-        seen.equal[place] &= same == size == length
+        shared, equal = seen.shared[place], seen.equal[place]
+        if equal or shared:
+            length, other = first.lengths[place], start + begins[at + value * step]
+            size = start + ends[at + value * step] - other
+            # where not all were equal, only what all share so far is of interest
+            most, begin = min(size, length if equal else shared), first.begins[place]
+            same = 0
+            while same < most and first.blob[begin + same] == data[other + same]:
+                same += 1
+            seen.shared[place] = min(shared, same)
+            seen.equal[place] = equal & (same == size == length)
 
 
 @compiled
@@ -259,7 +265,7 @@ def read_messages(
         if 0 <= code < known:
             codes[line] = code
             if len(seen.shared):
-                note_values(data, code, values, first, seen, value_begins, value_ends)
+                note_values(data, code, values, first, seen, value_begins, value_ends, 0, 1, 0)
             if left > 0 and SHORTEST <= stops[line] - starts[line] <= LONGEST and values <= MOST_VALUES:
                 left -= 1
                 keep_line(line, data, starts[line], stops[line], plans, size, values, alike, out, scratch)
@@ -320,7 +326,8 @@ def recall_lines(
     hashes, texts, rows = alike
     kept = address_of(texts)
     state, codes, skeletons, bases, micros, message_begin, message_end, id_begin, id_end = out
-    value_begins, value_ends = scratch.value_begins, scratch.value_ends
+    flat = rows.reshape(-1)
+    past = flat[1:]
     count, last, last_sort = 0, base, -1
     fits, seconds, micro = False, 0.0, -1
     for line in range(len(starts)):
@@ -349,9 +356,6 @@ def recall_lines(
         bases[line], micros[line], message_begin[line], message_end[line] = seconds, micro, begin, end
         if not len(seen.shared):
             continue
-        values = rows[place, VALUES]
-        for value in range(values):
-            value_begins[value] = start + rows[place, SPANS + 2 * value]
-            value_ends[value] = start + rows[place, SPANS + 2 * value + 1]
-        note_values(data, skeletons[line], values, first, seen, value_begins, value_ends)
+        spans = place * WIDTH + SPANS
+        note_values(data, skeletons[line], rows[place, VALUES], first, seen, flat, past, spans, 2, start)
     return count

@@ -79,6 +79,10 @@ class LineSplitter:
         if b"\n" not in chunk:
             self._hold(chunk)
             return []
+        if self._held and not self._dropped and len(self._held) + len(chunk) <= self.max_line_bytes:
+            # to copy a chunk costs less than to read one line by itself
+            chunk = bytes(self._held) + chunk
+            self._held, self._ends_in_cr = bytearray(), False
         found: list[RawLines | list[Line]] = []
         begin, end = 0, chunk.rindex(b"\n")
         if self._held or self._dropped:

@@ -17,8 +17,9 @@ import zstandard
 
 from offscript.errors import InputError
 
-# A chunk of output: large enough that a Python call per chunk costs nothing, small beside any memory.
-PIECE = 1 << 20
+# A chunk of output: large enough that a Python call per chunk costs nothing, small beside any memory. With the rest of
+# the line before it, it is no longer than the longest line may be, so that no line in it needs to be cut.
+PIECE = (1 << 20) - (1 << 16)
 # zstd has no bound on the output of one call: at most 128 KiB for 4 bytes, so 8 MiB for this much input.
 _ZSTD_INPUT = 1 << 8
 # The preset with the largest dictionary (xz -9) needs 65 MiB; windows of `zstd --long` are 128 MiB.
