@@ -90,7 +90,7 @@ def verdicts_of(words: Words, flagged: Sequence[Flagged]) -> list[Verdict]:
 
 
 def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> Verdict:
-    lineage, key_of = words.model.lineage, words.model.keys.key
+    lineage = words.model.lineage
     entry, reason = flagged.entry, reason_of(flagged.target)
     if flagged.counts is not None:
         reason = Reason.UNUSUAL_SESSION
@@ -107,7 +107,7 @@ def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> 
         detail=differences(words, flagged.counts)
         if flagged.counts is not None
         else detail(words, entry, flagged.history[-1], reason, expected),
-        history=tuple(key for symbol in flagged.history if (key := key_of(symbol)) is not None),
+        history=words.keys_of(flagged.history),
     )
 
 

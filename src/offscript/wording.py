@@ -24,6 +24,11 @@ class Words:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._names: dict[int, str] = {}
+        self._keys = [model.keys.key(symbol) for symbol in range(len(model.keys.vocabulary))]
+
+    def keys_of(self, symbols: Iterable[int]) -> tuple[int, ...]:
+        """Return the log keys of symbols; START, END and UNKNOWN have none."""
+        return tuple(key for symbol in symbols if (key := self._keys[symbol]) is not None)
 
     def of(self, symbol: int) -> str:
         """Return the name of a symbol."""
@@ -34,8 +39,7 @@ class Words:
 
     def expected(self, found: Iterable[tuple[int, float]]) -> tuple[Expected, ...]:
         """Return candidates, symbols with their probabilities, under their names."""
-        keys = self.model.keys
-        return tuple(Expected(keys.key(symbol) or 0, self.of(symbol), share) for symbol, share in found)
+        return tuple(Expected(self._keys[symbol] or 0, self.of(symbol), share) for symbol, share in found)
 
 
 def _name(model: Model, symbol: int) -> str:
