@@ -59,7 +59,7 @@ def told(verdicts: Sequence[Verdict]) -> list[dict[str, object]]:
     return [record_of(verdict) | {"history": verdict.history} for verdict in verdicts]
 
 
-def in_bytes(lines: Sequence[Line]) -> RawLines:
+def as_bytes_at_odd_places(lines: Sequence[Line]) -> RawLines:
     """The lines as they stand in a file, at places of its own choosing."""
     texts = [line.text.encode() for line in lines]
     stops = np.cumsum([len(text) + 1 for text in texts]) - 1
@@ -92,7 +92,7 @@ class Twins:
         lines = [Line(text, source, self.count + n + 1, 100 * (self.count + n)) for n, text in enumerate(texts)]
         raw: Any = lines
         if as_bytes and lines:
-            raw = in_bytes(lines)
+            raw = as_bytes_at_odd_places(lines)
         codes = []
         for _, one, _ in rows:
             name = f"req-{one}"
@@ -150,10 +150,16 @@ def models(service_model: Model) -> Callable[[str], Model]:
     """The model of the scripted service, as it is and with other rules for its sessions."""
     without_end = copy.copy(service_model.keys)
     without_end.learns_end = False
+    learnt = service_model.keys.learnt
+    by_counts, profile = copy.copy(service_model.keys), copy.copy(learnt.profile)
+    assert profile is not None
+    profile.threshold /= 1000
+    order = replace(learnt.rule, threshold=1000 * learnt.rule.threshold)
+    by_counts.learnt, by_counts._remembered = replace(learnt, profile=profile, rule=order), {}
     few = service_model.config.model_copy(update={"max_open_sessions": 3})
-    assert service_model.keys.profile is not None
     kinds = {
         "as it is": replace(service_model, timeout=4.0),
+        "counts decide": replace(service_model, timeout=4.0, keys=by_counts),
         "a short time-out": replace(service_model, timeout=0.5),
         "no time-out": replace(service_model, timeout=None),
         "few sessions at once": replace(service_model, timeout=9.0, config=few),
@@ -169,8 +175,19 @@ def _columns_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("offscript.detector.is_compiled", lambda _: True)
 
 
-@pytest.mark.parametrize("kind", ["as it is", "a short time-out", "no time-out", "few sessions at once",
-                                  "END not learnt", "one stream", "one stream that closes"])  # fmt: skip
+KINDS = [
+    "as it is",
+    "counts decide",
+    "a short time-out",
+    "no time-out",
+    "few sessions at once",
+    "END not learnt",
+    "one stream",
+    "one stream that closes",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @STORIES
 @given(story=st.lists(STEPS, max_size=12), held=st.sampled_from([0, 1, 16]))
 def test_equal_to_entry_by_entry(

@@ -60,17 +60,48 @@ def is_compiled(name: str) -> bool:
 
 
 def pieces_of(lines: InPieces, first: int = 0) -> Iterator[RawLines | list[Line]]:
-    """Yield lines in pieces: after the `first` lines where the scan is compiled, else from where compiling it pays.
+    """Yield lines in pieces: from the first where the scan is compiled, else from where compiling it pays.
 
-    No piece is of two sources. Nothing compiled is loaded for lines that end before that.
+    No piece is of two sources. Nothing compiled is loaded for lines that end within the `first`.
     """
-    left = first if is_warm() else PAYS_FROM
-    for _, run in groupby(islice(lines, left), key=lambda line: line.source):
-        while piece := list(islice(run, PIECE_LINES)):
-            left -= len(piece)
-            yield piece
-    if not left:
+    if not is_warm():
+        for _, run in groupby(islice(lines, PAYS_FROM), key=lambda line: line.source):
+            while piece := list(islice(run, PIECE_LINES)):
+                yield piece
         yield from lines.raw()
+        return
+    ahead = list(islice(lines, first))
+    runs = [list(run) for _, run in groupby(ahead, key=lambda line: line.source)]
+    if len(ahead) < first:
+        yield from runs
+        return
+    # the lines taken, and the rest of the chunk they were in, go with all others after all
+    pieces: Iterator[RawLines | list[Line]] = chain(runs, lines.raw())
+    for piece in pieces:
+        yield in_bytes(piece) if isinstance(piece, list) else piece
+
+
+def in_bytes(lines: list[Line]) -> RawLines | list[Line]:
+    """Return lines of one source as bytes, where these are plain, else as they are.
+
+    >>> in_bytes([Line("up", "app.log", 1, 0), Line("down", "app.log", 2, 3)]).line(1)
+    Line(text='down', source='app.log', number=2, offset=3)
+    """
+    import numpy as np  # noqa: PLC0415  (small files need none of it)
+
+    from offscript.parse.raw_lines import RawLines  # noqa: PLC0415  (the compiler is loaded only for files)
+
+    text = "\n".join(line.text for line in lines)
+    if not lines or not text.isascii() or any(sign in text for sign in "\0\r\v\f\x1c\x1d\x1e"):
+        return lines
+    sizes = np.array([len(line.text) for line in lines], np.int64)
+    if text.count("\n") != len(lines) - 1:
+        return lines
+    stops = np.cumsum(sizes + 1) - 1
+    number, offset = lines[0].number, lines[0].offset
+    ordinals = np.array([line.number for line in lines], np.int64) - number
+    offsets = np.array([line.offset for line in lines], np.int64) - offset
+    return RawLines(text.encode(), lines[0].source, number, offset, stops - sizes, stops, ordinals, offsets, 0, 0)
 
 
 def sample_of(pieces: Iterable[RawLines | list[Line]], count: int) -> tuple[list[RawLines | list[Line]], list[Line]]:
