@@ -114,6 +114,9 @@ CASES = {
     "words longer than a shape": [f"{stamp} INFO went up" for stamp in ISO] + [f"{ISO[0]} {'a' * 1500} up"] * 2,
     "a number where a column may be missing": [f"{stamp} went up" for stamp in ISO]
     + [f"{ISO[0]} {'1' * 25} msg", f"{ISO[0]} {'1' * 15} msg"],
+    "fractions of a second in far years": [
+        f"{year}-02-06 10:02:{n:02}.{n:03} INFO went up" for n in range(10, 60) for year in (2024, 2256, 9024)
+    ],
     "a session id before an equals sign": [f"{stamp} INFO req{n} went up" for n, stamp in enumerate(ISO * 10)]
     + [f"{ISO[0]} INFO req10 ask req10=5", *[f"{stamp} INFO req7 is up" for stamp in ISO * 20]]
     + [f"{ISO[0]} INFO req11 ask req10=5", f"{ISO[0]} INFO req11 ask req11=5"],

@@ -155,6 +155,9 @@ class LastLines:
         begins = np.cumsum(sizes) - sizes
         _copy(self._bytes, kept["begin"][stay], begins, sizes, room)
         kept["begin"][stay] = begins
+        # a record that is free now may be taken again before its line is kept: its old place is no longer there
+        kept["size"] = 0
+        kept["size"][stay] = sizes
         self._bytes, self._used = room, int(sizes.sum())
 
 

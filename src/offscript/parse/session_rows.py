@@ -128,16 +128,16 @@ def read_session(row: Json, source: str, id: str) -> Session:  # noqa: A002  (th
     )
     if not all(type(symbol) is int for symbol in history):
         raise StateError("the history of a session is not a list of symbols", remedy=DAMAGED)
-    if not _are_counts(counts):
+    if not _are_counts(counts, entries):
         raise StateError("the counts of a session are not symbols, ascending, each with its count", remedy=DAMAGED)
     pairs = dict(zip(counts[::2], counts[1::2], strict=True))
     return Session(source, id, instance, first, last, entries, arrival, list(history), pairs, dict(extra))
 
 
-def _are_counts(counts: Sequence[Json]) -> bool:
+def _are_counts(counts: Sequence[Json], entries: int) -> bool:
     symbols = counts[::2]
     whole = all(type(number) is int and 0 <= number < 2**31 for number in counts) and all(counts[1::2])
-    return whole and len(counts) % 2 == 0 and symbols == sorted(set(symbols))
+    return whole and len(counts) % 2 == 0 and symbols == sorted(set(symbols)) and sum(counts[1::2]) <= entries < 2**30
 
 
 def _read(row: Json, **kinds: type) -> list[Any]:

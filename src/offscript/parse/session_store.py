@@ -12,12 +12,8 @@ from numpy.typing import NDArray
 from offscript.entries import END
 from offscript.parse.histories import Histories
 from offscript.parse.session_columns import (
-    CLOCK,
     DONE,
-    FACTS,
     NEW_EDGE,
-    SESSION,
-    SUMS,
     Entered,
     Numbers,
     Records,
@@ -32,6 +28,7 @@ from offscript.parse.session_columns import (
     leave_one,
 )
 from offscript.parse.session_counts import PAIRS, Keys, add_counts, set_counts
+from offscript.parse.session_records import CLOCK, FACTS, SESSION, SUMS
 from offscript.parse.session_rows import Clock, Held, Session
 
 FIRST_RECORDS: Final = 1 << 8

@@ -29,6 +29,9 @@ from offscript.parse.session_key import MAX_ID, SessionKey
 from offscript.parse.stamps import SPANNED, WIDTH, Row, read_stamp, row_of
 from offscript.parse.times import Stamp, stamp
 
+FAR: Final = 9.0e9
+"""Seconds from 1970, to the year 2255, of which a double counts microseconds exactly; beyond it `times` does."""
+
 MAX_SHAPES: Final = 20_000
 """Shapes held, about 1 kB each: public logs have some thousands (host names, lengths of process ids); above it lines
 of other shapes are read one by one."""
@@ -82,7 +85,7 @@ def read_time(start: int, plans: Plans, code: int) -> tuple[bool, float, int]:
         fits, _, _ = read_stamp(start, plans, code, MAIN + WIDTH)
     if fits and plans[code, STAMPED]:
         fits, base, micro = read_stamp(start, plans, code, MAIN)
-    return fits, base, micro
+    return fits and (micro < 0 or not abs(base) > FAR), base, micro
 
 
 @compiled
