@@ -25,7 +25,7 @@ from offscript.console import Output
 from offscript.evaluate import hdfs_detectors, pictures
 from offscript.evaluate.baselines.judged import Judged
 from offscript.evaluate.hdfs import FULL, Hdfs, Plan, quick, run_hdfs
-from offscript.evaluate.hdfs_detectors import DETECTORS, KINDS, SHARES, Kind, Task, detectors_at_hand
+from offscript.evaluate.hdfs_detectors import DETECTORS, KINDS, SHARES, UNLABELLED, Kind, Task, detectors_at_hand
 from offscript.evaluate.hdfs_paper import PARAMETERS, TABLE_4
 from offscript.evaluate.hdfs_promises import Kept, summaries
 from offscript.evaluate.hdfs_scoring import Outcome, Row, scored
@@ -97,6 +97,19 @@ class TestLabels:
         one, two = (Task.of(labelled, 0, Config(), Config()) for labelled in (split, swapped))
         assert (one.train, one.test, one.seed) == (two.train, two.test, two.seed)
         assert one.stands_for.tolist() == two.stands_for.tolist()
+
+    @needs_extras
+    def test_what_sessions_stand_for(self) -> None:
+        """Of a sample, how many sessions each stands for differs by label: only the unlabelled rows look at it."""
+        split = Copy("x", tuple(NORMAL[:80]), tuple(NORMAL[80:]), tuple(WRONG), whole=False, files=()).split(0)
+        config = Config(**SETTINGS)
+        one = Task.of(split, 0, config, config)
+        other = Task.of(replace(split, stands_for=split.stands_for[::-1].copy()), 0, config, config)
+        assert one.stands_for.tolist() != other.stands_for.tolist()
+        for row in DETECTORS:
+            if row.trained_on != UNLABELLED:
+                judged, again = row.judge(one), row.judge(other)
+                assert (judged.scores.tolist(), judged.reasons) == (again.scores.tolist(), again.reasons), row.name
 
 
 def choices(found: Hdfs) -> Any:
