@@ -77,8 +77,8 @@ def pieces_of(lines: InPieces, first: int = 0) -> Iterator[RawLines | list[Line]
         return
     # the lines taken, and the rest of the chunk they were in, go with all others after all
     pieces: Iterator[RawLines | list[Line]] = chain(runs, lines.raw())
-    for piece in pieces:
-        yield in_bytes(piece) if isinstance(piece, list) else piece
+    for some in pieces:
+        yield in_bytes(some) if isinstance(some, list) else some
 
 
 def in_bytes(lines: list[Line]) -> RawLines | list[Line]:
