@@ -242,7 +242,7 @@ class TestExperiment:
             "no raw lines (NAME_2k.log) were found of Gamma",
         ]
         write_parsing(found, tmp_path / "out")
-        assert "without Gamma" in (tmp_path / "out" / "parsing.md").read_text("utf-8")
+        assert "without Gamma" in (tmp_path / "out" / "report.md").read_text("utf-8")
         print_parsing(found, Output.TABLE)
         assert "Drain3 on Gamma: failed: RecursionError('too deep')\n" in capsys.readouterr().err
 
@@ -280,8 +280,8 @@ class TestExperiment:
         told = capsys.readouterr()
         assert told.err.count("pip install '.[peers]'") == 1
         assert told.err.count("pip install '.[plots]'") == 1
-        assert sorted(path.name for path in (samples / "out").iterdir()) == ["parsing.csv", "parsing.md"]
-        assert "parsing.png" not in (samples / "out" / "parsing.md").read_text("utf-8")
+        assert sorted(path.name for path in (samples / "out").iterdir()) == ["report.json", "report.md"]
+        assert "parsing.png" not in (samples / "out" / "report.md").read_text("utf-8")
 
     def test_a_place_that_cannot_be_written_is_told(self, samples: Path) -> None:
         """A file in the place of the folder is an error in one line."""
@@ -307,11 +307,10 @@ class TestCommand:
         assert {record["parser"] for record in records} == {OURS, DRAIN3, REFERENCE_SPELL}
         assert len(records) == 2 * (3 * 2 + 2) + 3 * 2 + 2
         assert all(record["lines_per_second"] > 0 and record["times_drain3"] > 0 for record in records)
-        with (tmp_path / "out" / "parsing.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        assert [float(row["ga"]) for row in rows] == [record["ga"] for record in records]
+        report = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
+        assert report["records"] == records
         assert (tmp_path / "out" / "parsing.png").read_bytes().startswith(b"\x89PNG")
-        page = (tmp_path / "out" / "parsing.md").read_text("utf-8")
+        page = (tmp_path / "out" / "report.md").read_text("utf-8")
         assert "samples of 2 systems: 28 lines, 6 templates" in page
         assert "(parsing.png)" in page
 

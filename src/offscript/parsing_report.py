@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -13,7 +14,7 @@ from offscript.errors import UsageError
 from offscript.evaluate.parsing import CONTENT, MEAN, RAW, Parsing, Row
 from offscript.evaluate.peers import OURS, REFERENCE_SPELL, versions
 from offscript.evaluate.pictures import INSTALL, can_draw, draw_parsing
-from offscript.render import csv_row, table
+from offscript.render import table
 
 _COLUMNS = ["system", "parser", "reference", "GA", "FGA", "PA", "FTA", "speed"]
 _SHORT = {REFERENCE_SPELL: "ref. Spell"}  # so that the table fits in eighty columns
@@ -73,20 +74,19 @@ def shares(row: Row | None, measures: Sequence[str] = _FOUR) -> list[str]:
 
 
 def write_parsing(parsing: Parsing, folder: Path) -> None:
-    """Write `parsing.csv` (every row), `parsing.md` (tables) and, with the extra `plots`, `parsing.png` to a folder.
+    """Write `report.md`, `report.json` and, with the extra `plots`, the figure (`parsing.png`) to a folder.
 
     Raises UsageError when the folder cannot be written.
     """
-    records = parsing.records()
-    lines = [csv_row(records[0]), *(csv_row(record.values()) for record in records)]
+    report = {"versions": versions(), "records": parsing.records()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "parsing.csv").write_text("\n".join(lines) + "\n", "utf-8")
+        (folder / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", "utf-8")
         if can_draw():
             draw_parsing(parsing, folder / "parsing.png")
         else:
             say(f"matplotlib is not installed, so parsing.png is not drawn ({INSTALL})")
-        (folder / "parsing.md").write_text(page(parsing, picture=can_draw()), "utf-8")
+        (folder / "report.md").write_text(page(parsing, picture=can_draw()), "utf-8")
     except OSError as error:
         raise UsageError(f"cannot be written ({error.strerror})", where=str(folder), remedy="give a folder") from error
 
@@ -125,7 +125,7 @@ This page is what these commands write; DATA holds samples of the public Loghub 
 
 ```sh
 pip install '.[peers,plots]'   # one package of the peers is compiled: it takes a C compiler
-offscript reproduce parsing --data DATA --out docs
+offscript reproduce parsing --data DATA --out DIR   # report.md, report.json and the figure
 ```"""
 
 _NOTES = (
