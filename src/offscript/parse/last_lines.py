@@ -37,7 +37,7 @@ FIRST_BYTES: Final = 1 << 16
 """Bytes that there is room for at first; it doubles."""
 
 BLOCKS_HELD: Final = 16
-"""Blocks held as they are, a megabyte or two each: on HDFS a minute of log, in which most sessions go on."""
+"""Blocks held as they are, a megabyte or two each: in a busy log a minute, in which most sessions go on."""
 
 Slots = NDArray[np.int64]
 Numbers = NDArray[np.int64]
