@@ -35,8 +35,8 @@ FIRST_RECORDS: Final = 1 << 8
 """Sessions and chunks of counts that there is room for at first; it doubles."""
 
 ROWS_KEPT: Final = 1 << 17
-"""Histories remembered, some 200 bytes each; beyond it all are forgotten but those of open sessions. A large public log has ten
-thousand, and a log with no end of them would gain nothing by remembering more."""
+"""Histories remembered, some 200 bytes each; beyond it all are forgotten but those of open sessions. A large public
+log has ten thousand, and a log with no end of them would gain nothing by remembering more."""
 
 Slots = NDArray[np.int64]
 
