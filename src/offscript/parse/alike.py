@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.byte_kinds import DIGIT, SPACE, byte_at, eight_at, fixed, kind_at, put_number
+from offscript.parse.byte_kinds import DIGIT, SPACE, byte_at, eight_at, fixed, kind_at, put_number, zeros_for_digits
 from offscript.parse.byte_table import are_same
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.value_shapes import month_end
@@ -54,11 +54,6 @@ _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(64 - _BITS)
 _ONE, _HALF = np.uint64(1), np.uint64(32)
 
-# Eight bytes are judged at once by sums that never carry from one into the next.
-_LOWS, _TOPS, _ZEROS = (np.uint64(0x0101010101010101 * byte) for byte in (0x7F, 0x80, 48))
-_PAST_NINE: Final = np.uint64(0x0101010101010101 * (128 - 10))
-_THREE, _SEVEN = np.uint64(3), np.uint64(7)
-
 
 class Alike(NamedTuple):
     """Lines kept: by place the hash of the line with each digit as 0 (0: free), those bytes, and what was read."""
@@ -80,14 +75,6 @@ def nothing_kept(places: int = PLACES) -> Alike:
 
 NOTHING_ALIKE: Final = nothing_kept(0)
 """For lines of which none is to be kept."""
-
-
-@compiled
-def zeros_for_digits(eight: np.uint64) -> np.uint64:
-    """Eight bytes with each digit as 0."""
-    digits = ~((((eight ^ _ZEROS) & _LOWS) + _PAST_NINE) | eight) & _TOPS
-    # of a digit's byte the lower half goes
-    return eight & ~((digits >> _THREE) - (digits >> _SEVEN))
 
 
 @compiled

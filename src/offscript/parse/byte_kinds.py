@@ -158,8 +158,18 @@ def _eight(byte: int) -> Any:
 # Eight bytes are judged at once by sums that never carry from one into the next: of numbers below 128.
 _LOWS, _TOPS, _CASE = _eight(0x7F), _eight(0x80), _eight(0x20)
 _FROM_A, _PAST_Z, _FROM_MINUS, _PAST_NINE = (_eight(128 - byte) for byte in (97, 123, 45, 58))
+_ZEROS, _PAST_DIGITS = _eight(48), _eight(128 - 10)
+_THREE, _SEVEN = np.uint64(3), np.uint64(7)
 _DOTS, _QUOTES, _LINE_ENDS, _ONES = _eight(46), _eight(34), _eight(10), _eight(1)
 _ONE_BYTE: Final = np.uint64(8)
+
+
+@compiled
+def zeros_for_digits(eight: Any) -> Any:
+    """Eight bytes with each digit as 0."""
+    digits = ~((((eight ^ _ZEROS) & _LOWS) + _PAST_DIGITS) | eight) & _TOPS
+    # of a digit's byte the lower half goes
+    return eight & ~((digits >> _THREE) - (digits >> _SEVEN))
 
 
 @compiled

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from offscript.parse.byte_kinds import byte_at, eight_at, first_flagged, fixed, put_byte, put_number
+from offscript.parse.byte_kinds import byte_at, eight_at, first_flagged, fixed, put_byte, put_number, zeros_for_digits
 from offscript.parse.compiled import compiled
 
 LONGEST_SHAPE: Final = 1_000
@@ -33,9 +33,8 @@ CUT_ENDS: Final = (int(_CUT), int(_CUT + _LONG))
 """The last byte of shapes of lines that go on beyond the longest shape."""
 
 # Eight bytes are judged at once by sums that never carry from one into the next.
-_LOWS, _TOPS, _ZEROS, _BARS = (np.uint64(0x0101010101010101 * byte) for byte in (0x7F, 0x80, 48, 124))
-_PAST_SPACE, _PAST_NINE = (np.uint64(0x0101010101010101 * (128 - byte)) for byte in (33, 10))
-_SEVEN, _ALL = np.uint64(7), np.uint64(255)
+_LOWS, _TOPS, _BARS = (np.uint64(0x0101010101010101 * byte) for byte in (0x7F, 0x80, 124))
+_PAST_SPACE = np.uint64(0x0101010101010101 * (128 - 33))
 
 
 @compiled
@@ -140,11 +139,7 @@ def _fold_digits(place: int, end: int, out: int) -> None:
     """Write bytes with each digit as 0; up to seven bytes more are written."""
     while place < end:
         if place + 8 <= end:
-            eight = eight_at(place)
-            value = (eight ^ _ZEROS) & _LOWS
-            digits = ~((value + _PAST_NINE) | eight) & _TOPS
-            digits = (digits >> _SEVEN) * _ALL
-            put_number(out, int(np.int64((eight & ~digits) | (_ZEROS & digits))))
+            put_number(out, int(np.int64(zeros_for_digits(eight_at(place)))))
             place, out = place + 8, out + 8
         else:
             byte = byte_at(place)
