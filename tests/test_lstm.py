@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests import naive_keys
 
 from offscript.config import Config
 from offscript.errors import ModelError
-from offscript.models import lstm
+from offscript.models import forward, lstm
 from offscript.models.lstm import Network, capacity_for, initial, logits_in_jax, train
 
 ALLOWED = np.array([False, True, False, True, True, True, False, False] + [False] * 8)
@@ -52,17 +52,39 @@ def test_numpy_equals_jax(layers: int) -> None:
     np.testing.assert_allclose(net.probabilities(rows), powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
 
 
-@given(st.integers(1, 300), st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
-def test_a_row_scores_alike_in_any_company(count: int, seed: int) -> None:
-    """Batch size and place in the batch change no bit of a row's probabilities (promise 1)."""
-    net = initial(ALLOWED, hidden=16, layers=2, seed=3)
+@pytest.mark.parametrize("hidden", [5, 16, 64])
+@given(count=st.integers(1, 300), symbols=st.integers(1, 16), seed=st.integers(0, 1000))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_row_scores_alike_in_any_company(
+    monkeypatch: pytest.MonkeyPatch, hidden: int, count: int, symbols: int, seed: int
+) -> None:
+    """Batch size, place in the batch, and rows that begin alike change no bit of a row's probabilities (promise 1)."""
+    net = initial(ALLOWED, hidden=hidden, layers=2, seed=3)
     random = np.random.default_rng(seed)
-    rows = random.integers(0, 16, (count, 10))
+    rows = random.integers(0, symbols, (count, 10))
     whole = net.probabilities(rows)
     order = random.permutation(count)
+    monkeypatch.setattr(forward, "AT_ONCE", 100)
     assert np.array_equal(net.probabilities(rows[order]), whole[order])
+    monkeypatch.undo()
     assert np.array_equal(net.probabilities(rows[order[:1]])[0], whole[order[0]])
+
+
+def test_beginnings_are_stepped_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many histories that part at their last symbol cost a batch for each symbol before it, and no more."""
+    net = initial(ALLOWED, hidden=4, layers=1, seed=3)
+    rows = np.array([[3, 4, 5, last] for last in range(16)] * 20)
+    batches, step = [], forward._step
+
+    def counted(*given: Any) -> None:
+        batches.append(given)
+        step(*given)
+
+    monkeypatch.setattr(forward, "_step", counted)
+    want = net.probabilities(rows[:16])
+    assert len(batches) == 4
+    assert np.array_equal(net.probabilities(rows), np.tile(want, (20, 1)))
+    assert len(batches) == 8
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:

@@ -9,7 +9,7 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -20,13 +20,8 @@ from offscript.config import Config
 from offscript.entries import UNKNOWN
 from offscript.errors import ModelError
 from offscript.models.compiled import keep_compiled
+from offscript.models.forward import Weights, probabilities
 from offscript.models.pairs import floor_of
-
-ROWS = 64
-"""Rows of every forward pass, padded if need be: BLAS rounds differently for different batch sizes (ours)."""
-
-THREADED_PRODUCT = 1 << 18
-"""Multiplications in one product above which OpenBLAS uses threads (its SMP_THRESHOLD_MIN x 4)."""
 
 STEPS_PER_CALL = 25
 """Optimiser steps in one compiled call: long enough to hide the call, short enough for a lively progress bar."""
@@ -89,34 +84,16 @@ class Network:
     exit: Array
     exit_bias: Array
     targets: npt.NDArray[np.bool_]
+    _weights: Weights = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Lay the weights out as the forward pass wants them."""
+        weights = Weights.of(self.entry, self.recurrent, self.bias, self.exit, self.exit_bias)
+        object.__setattr__(self, "_weights", weights)
 
     def probabilities(self, histories: Symbols) -> Array:
         """The probability of each symbol after each history: (n, h) symbols -> (n, capacity) float32."""
-        count = len(histories)
-        out = np.empty((count, len(self.targets)), np.float32)
-        block = np.zeros((ROWS, histories.shape[1]), np.intp)
-        recurrent, leave = [_in_strips(weights) for weights in self.recurrent], _in_strips(self.exit)
-        for start in range(0, count, ROWS):
-            rows = histories[start : start + ROWS]
-            block[: len(rows)] = rows
-            block[len(rows) :] = 0
-            out[start : start + ROWS] = self._forward(block, recurrent, leave)[: len(rows)]
-        return out
-
-    def _forward(self, block: npt.NDArray[np.intp], recurrent: list[Array], leave: Array) -> Array:
-        units = len(self.exit)
-        hidden = [np.zeros((ROWS, units), np.float32) for _ in recurrent]
-        cell = [np.zeros((ROWS, units), np.float32) for _ in recurrent]
-        for position in range(block.shape[1]):
-            for layer, weights in enumerate(recurrent):
-                state = hidden[layer] if layer == 0 else np.concatenate((hidden[layer - 1], hidden[layer]), axis=1)
-                gates = _product(state, weights) + self.bias[layer]
-                if layer == 0:
-                    gates += self.entry[block[:, position]]
-                hidden[layer], cell[layer] = _cell(gates, cell[layer])
-        logits = np.where(self.targets, _product(hidden[-1], leave) + self.exit_bias, np.float32(-np.inf))
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return probabilities(self._weights, self.targets, histories)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The weights by name, for `from_arrays`."""
@@ -148,33 +125,6 @@ class Network:
             weight("exit_bias", capacity),
             mask != 0,
         )
-
-
-def _in_strips(weights: Array) -> Array:
-    """A matrix (m, n) as strips of columns (s, m, n / s), for `_product`.
-
-    Above 2^18 multiplications OpenBLAS wakes its threads, which for products this small take forty times the work
-    they share; and how they share it is not the same on every machine. Strips stay below.
-    """
-    rows, columns = weights.shape
-    width = columns
-    while width % 2 == 0 and ROWS * rows * width > THREADED_PRODUCT:
-        width //= 2
-    return np.ascontiguousarray(weights.reshape(rows, columns // width, width).transpose(1, 0, 2))
-
-
-def _product(state: Array, strips: Array) -> Array:
-    """The product of (ROWS, m) with a matrix in strips: (ROWS, n)."""
-    return np.asarray(np.matmul(state, strips), np.float32).transpose(1, 0, 2).reshape(len(state), -1)
-
-
-def _cell(gates: Array, cell: Array) -> tuple[Array, Array]:
-    units = cell.shape[1]
-    half = np.float32(0.5)
-    # sigmoid(x) = (1 + tanh(x / 2)) / 2: numpy's float32 tanh is vectorised and never overflows
-    opened = np.tanh(gates * half) * half + half
-    new = opened[:, units : 2 * units] * cell + opened[:, :units] * np.tanh(gates[:, 2 * units : 3 * units])
-    return opened[:, 3 * units :] * np.tanh(new), new
 
 
 def capacity_for(symbols: int) -> int:
