@@ -1,10 +1,12 @@
-"""Slow, obvious versions of opening and closing sessions, of the time-out, and of the bigram code length."""
+"""Slow, obvious versions of opening and closing sessions, of the time-out, of the code length, and of histories."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+
+from offscript.entries import START
 
 
 @dataclass
@@ -120,3 +122,25 @@ def naive_bits_per_key(keys: list[int], group: list[int]) -> float:
         seen.append((previous, key))
         last[one] = key
     return total / len(keys)
+
+
+class Histories:
+    """Histories and what came after them, numbered in the order in which they are met."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.rows: dict[tuple[int, ...], int] = {}
+        self.edges: dict[tuple[int, int], int] = {}
+        self.row([])
+
+    def row(self, symbols: list[int]) -> int:
+        """The number of a history that is padded with START on its left."""
+        history = (*[START] * self.length, *symbols)[-self.length :]
+        return self.rows.setdefault(history, len(self.rows))
+
+    def edge(self, row: int, symbol: int, *, leads: bool) -> int:
+        """The number of a symbol after a history; its value is the next history, -1 where it leads nowhere."""
+        if (row, symbol) not in self.edges:
+            history = list(self.rows)[row]
+            self.edges[row, symbol] = self.row([*history, symbol]) if leads else -1
+        return list(self.edges).index((row, symbol))

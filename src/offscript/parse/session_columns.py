@@ -12,17 +12,14 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.entries import UNKNOWN
+from offscript.entries import END, UNKNOWN
 from offscript.parse.compiled import borrowed, compiled, inlined
-from offscript.parse.histories import EDGE, find_edge
+from offscript.parse.histories import EDGE, Automaton, find_edge, is_full, make_edge
 from offscript.parse.session_counts import Keys, count, new_chunk
 from offscript.parse.session_records import CLOCK, FACTS, SESSION, SUMS
 
 FIRST_LINE: Final = 1.0
 """Where the clock of a source without stamps begins: it counts lines."""
-
-DONE, NEW_EDGE, NO_ROOM = range(3)
-"""Why `enter` stopped: all entries are in, one took an edge that does not exist yet, or records are to be added."""
 
 OPENED, MAY_BE_JOINED = 1, 2
 """An entry opened a session; it may have begun before its source did."""
@@ -231,25 +228,25 @@ def enter(
     rules: Rules,
     keys: Keys,
     table: Table,
-    first: Small,
-    edges: Records,
+    automaton: Automaton,
     out: Entered,
-) -> tuple[int, int]:
-    """Let the entries of a block from number `at` on enter their sessions; return how far that came, and why.
+) -> int:
+    """Let the entries of a block from number `at` on enter their sessions; return how far that came.
 
-    `numbers` are their keys.
+    `numbers` are their keys. It ends before the last entry where there is no room for what the next one may need.
     """
     timeout, most, may_join, has_counts = rules
     direct, weights = borrowed(keys.direct, len(keys.direct), np.int32), keys.weights
     large = borrowed(keys.large, len(keys.large), np.int64)
     symbols = borrowed(keys.symbols, len(keys.symbols), np.int32)
-    first, edges = borrowed(first, len(first), np.int32), borrowed(edges, len(edges), EDGE)
+    first = borrowed(automaton.first, len(automaton.first), np.int32)
+    edges, met = borrowed(automaton.edges, len(automaton.edges), EDGE), borrowed(automaton.sums, 2, np.int64)
     table = borrowed_table(table)
     sessions, facts, clocks, chunks, sums, slots, _ = table
     out_symbols, out_slots, out_edges, out_opened = out
     while at < len(codes):
-        if not has_room(sums, sessions, chunks):
-            return at, NO_ROOM
+        if not has_room(sums, sessions, chunks) or is_full(met, first, edges):
+            return at
         if stamps[at] == stamps[at] and clocks[source].began != clocks[source].began:
             clocks[source].began = stamps[at]
         if advance(source, stamps[at], sessions, facts, clocks):
@@ -276,12 +273,12 @@ def enter(
             count(session.counts, symbol, 1, chunks, sums)
             session.hash += weights[symbol]
         edge = find_edge(session.row, symbol, first, edges)
-        out_slots[at], out_edges[at] = slot, edge
-        at += 1
         if edge < 0:
-            return at, NEW_EDGE
+            edge = make_edge(session.row, symbol, True, automaton)
+        out_slots[at], out_edges[at] = slot, edge
         session.row = edges[edge].next
-    return at, DONE
+        at += 1
+    return at
 
 
 @compiled
@@ -350,7 +347,9 @@ def free_left(table: Table) -> None:
 
 
 @compiled
-def find_edges(rows: Small, symbol: int, first: Small, edges: Records, out: Small) -> None:
-    """The edges of one symbol after each of these rows, -1 where it has not come yet."""
-    for number in range(len(rows)):
-        out[number] = find_edge(rows[number], symbol, first, edges)
+def find_ends(at: int, rows: Small, automaton: Automaton, out: Small) -> int:
+    """Write the edges of END after rows from number `at` on, made if need be, into `out`; return how far that came."""
+    while at < len(rows) and not is_full(automaton.sums, automaton.first, automaton.edges):
+        out[at] = make_edge(rows[at], END, False, automaton)
+        at += 1
+    return at

@@ -9,11 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.entries import END
 from offscript.parse.histories import Histories
 from offscript.parse.session_columns import (
-    DONE,
-    NEW_EDGE,
     Entered,
     Numbers,
     Records,
@@ -23,7 +20,7 @@ from offscript.parse.session_columns import (
     Times,
     close_all_idle,
     enter,
-    find_edges,
+    find_ends,
     free_left,
     leave_one,
 )
@@ -113,17 +110,11 @@ class SessionStore:
         count = len(codes)
         symbols, slots, taken = np.empty((3, count), np.int32)
         out = Entered(symbols, slots, taken, np.empty(count, np.uint8))
-        at, why, histories = 0, DONE, self.histories
+        at = 0
         given = codes, numbers, stamps, self._rules, self._keys
-        while at < count:
-            at, why = enter(at, self._source, *given, self._table(), histories.first, histories.edges, out)
-            if why == NEW_EDGE:
-                slot = out.slots[at - 1]
-                edge = histories.edge(int(self.sessions[slot]["row"]), int(out.symbols[at - 1]))
-                out.edges[at - 1] = edge
-                self.sessions[slot]["row"] = histories.next_of(edge)
-            elif at < count:
-                self._make_room(1)
+        while (at := enter(at, self._source, *given, self._table(), self.histories.automaton, out)) < count:
+            self._make_room(1)
+            self.histories.make_room()
         return out
 
     @property
@@ -164,9 +155,9 @@ class SessionStore:
     def end_edges(self, rows: Small) -> Small:
         """The edge of END after each of these rows."""
         found = np.empty(len(rows), np.int32)
-        find_edges(rows, END, self.histories.first, self.histories.edges, found)
-        for number in np.flatnonzero(found < 0).tolist():
-            found[number] = self.histories.edge(int(rows[number]), END, leads=False)
+        at = 0
+        while (at := find_ends(at, rows, self.histories.automaton, found)) < len(rows):
+            self.histories.make_room()
         return found
 
     def counts(self, slots: Slots, symbols: int) -> Small:
