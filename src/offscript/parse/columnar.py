@@ -44,6 +44,7 @@ from offscript.parse.folds import SHAPE_ROOM, is_space
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
 from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, READ, STAMP_SORT, plan_of, read_time, stamp_past
+from offscript.parse.taken import Taken, Wanted, take_values
 from offscript.parse.tokens import MAX_TOKENS
 
 NEW_SHAPE, NEW_SKELETON, BY_ITSELF, FOUND = range(4)
@@ -244,6 +245,8 @@ def read_messages(
     plans: Numbers,
     first: FirstValues,
     seen: SeenValues,
+    wanted: Wanted,
+    taken: Taken,
     alike: Alike,
     out: Lines,
     scratch: Scratch,
@@ -266,6 +269,8 @@ def read_messages(
             codes[line] = code
             if len(seen.shared):
                 note_values(data, code, values, first, seen, value_begins, value_ends, 0, 1, 0)
+            if len(wanted.slots):
+                take_values(address_of(data), line, code, wanted, taken, value_begins, value_ends, 0, 1, 0)
             if left > 0 and SHORTEST <= stops[line] - starts[line] <= LONGEST and values <= MOST_VALUES:
                 left -= 1
                 keep_line(line, data, starts[line], stops[line], plans, size, values, alike, out, scratch)
@@ -316,6 +321,8 @@ def recall_lines(
     plans: Numbers,
     first: FirstValues,
     seen: SeenValues,
+    wanted: Wanted,
+    taken: Taken,
     alike: Alike,
     out: Lines,
     scratch: Scratch,
@@ -354,8 +361,9 @@ def recall_lines(
                 continue
         state[line], skeletons[line] = FOUND, rows[place, SKELETON]
         bases[line], micros[line], message_begin[line], message_end[line] = seconds, micro, begin, end
-        if not len(seen.shared):
-            continue
         spans = place * WIDTH + SPANS
-        note_values(data, skeletons[line], rows[place, VALUES], first, seen, flat, past, spans, 2, start)
+        if len(seen.shared):
+            note_values(data, skeletons[line], rows[place, VALUES], first, seen, flat, past, spans, 2, start)
+        if len(wanted.slots):
+            take_values(base, line, skeletons[line], wanted, taken, flat, past, spans, 2, start)
     return count

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ import numpy as np
 from offscript.config import Config
 from offscript.entries import Entry, Line
 from offscript.errors import InputError
+from offscript.parse.cells import Cells, CellsByKey, CellStore
 from offscript.parse.discover import Discovery, discover_in_lines
 from offscript.parse.first_lines import FirstLines, first_lines
 from offscript.parse.header import Header, detect_header
@@ -25,9 +27,10 @@ from offscript.parse.pieces import InPieces, pieces_of
 from offscript.parse.records import Records, entry_of
 from offscript.parse.sessions import SessionKey
 from offscript.parse.spell import Spell
-from offscript.parse.tokens import MAX_TOKENS
+from offscript.parse.tokens import MAX_TOKENS, Tokens
 
 if TYPE_CHECKING:
+    from offscript.parse.cell_columns import CellColumns
     from offscript.parse.raw_lines import RawLines
     from offscript.parse.scan import Scanned
     from offscript.parse.values_seen import Common
@@ -52,13 +55,14 @@ class Row(NamedTuple):
 
 @dataclass
 class Kept:
-    """What is kept of every entry of the log, as columns."""
+    """What is kept of every entry of the log, as columns; `cells` holds its values, where these are kept."""
 
     skeletons: array[int] = field(default_factory=lambda: array("q"))
     sessions: array[int] = field(default_factory=lambda: array("q"))  # -1: the entry names no session
     sources: array[int] = field(default_factory=lambda: array("q"))
     times: array[float] = field(default_factory=lambda: array("d"))  # NaN: no stamp
     source_names: dict[str, int] = field(default_factory=dict)
+    cells: CellStore | None = None
     _codes: dict[str, int] = field(default_factory=dict)
     _names: Sequence[str] | None = None
 
@@ -112,6 +116,23 @@ class Parsed:
     kept: Kept
     records: Records
     warnings: list[str]
+    skeletons: list[Tokens]
+
+    def cells_of(self, key: int) -> Cells:
+        """Return what stood at the places of a key in all its entries; ValueError where `learn` kept no cells."""
+        return self._cells.of(key, self.templates.places(key))
+
+    @cached_property
+    def _cells(self) -> CellsByKey:
+        if self.kept.cells is None:
+            raise ValueError("no cells were kept: learn with `cells`")
+        skeletons_of: dict[int, list[int]] = {}
+        for number, key in enumerate(self.key_of):
+            skeletons_of.setdefault(key, []).append(number)
+        skeletons = np.array(self.kept.skeletons, np.int64)
+        return CellsByKey(
+            self.kept.cells, skeletons, skeletons_of, lambda number: self.templates.origins(self.skeletons[number])[1]
+        )
 
     def findings(self) -> list[str]:
         """Return what was found, a line each, for people."""
@@ -131,10 +152,12 @@ def learn(
     *,
     header: Header | None = None,
     progress: Progress | None = None,
+    cells: bool = False,
 ) -> Parsed:
     """Parse a whole log in the learn regime (DESIGN section 4; Spell, ICDM 2016).
 
-    `header` overrides the detected one. The lines of files are read in columns. Raises InputError when there are none.
+    `header` overrides the detected one. With `cells` values are kept, of the first `max_training_entries` entries. The
+    lines of files are read in columns. Raises InputError when there are none.
     """
     report = progress if progress is not None else _silent
     pieces = pieces_of(lines) if isinstance(lines, InPieces) else ([line] for line in lines)
@@ -145,16 +168,15 @@ def learn(
     discovery = _session_key(first, header, config)
     records = Records(header)
     spell = Spell(tau=config.tau, max_templates=config.max_templates)
-    read = _Read(records, discovery.key, spell, report)
+    read = _Read(records, discovery.key, spell, report, CellStore(config.max_training_entries) if cells else None)
     for piece in (stream := chain(ahead, pieces)):
         if not isinstance(piece, list) and _can_scan(header, discovery.key):
             read.in_columns(chain([piece], stream), first.texts[:SHAPES_SAMPLE])
         else:
             read.one_by_one(piece)
     templates, key_of = spell.settle()
-    return Parsed(
-        header, discovery, config.session is not None, templates, key_of, read.kept, records, _warnings(spell)
-    )
+    found = header, discovery, config.session is not None, templates, key_of, read.kept, records, _warnings(spell)
+    return Parsed(*found, spell.skeletons)
 
 
 def _can_scan(header: Header, session_key: SessionKey) -> bool:
@@ -166,8 +188,10 @@ def _can_scan(header: Header, session_key: SessionKey) -> bool:
 class _Read:
     """The reading of a log, by either way; both give the same."""
 
-    def __init__(self, records: Records, session_key: SessionKey, spell: Spell, report: Progress) -> None:
-        self.kept = Kept()
+    def __init__(
+        self, records: Records, session_key: SessionKey, spell: Spell, report: Progress, cells: CellStore | None
+    ) -> None:
+        self.kept = Kept(cells=cells)
         self._records = records
         self._key = session_key
         self._spell = spell
@@ -184,13 +208,18 @@ class _Read:
             if fields is None:
                 continue
             name = self._key.find(fields)
-            self.kept.add(line.source, self._spell.learn(fields.message, (name,) if name else ()), name, fields.time)
+            number, values = self._spell.learn_values(fields.message, (name,) if name else ())
+            self.kept.add(line.source, number, name, fields.time)
+            if self.kept.cells is not None:
+                self.kept.cells.add(number, values)
 
     def in_columns(self, pieces: Iterable[RawLines | list[Line]], sample: Sequence[str]) -> None:
         """Read whole blocks of lines as bytes."""
         from offscript.parse.scan import Scanner  # noqa: PLC0415  (the compiler is loaded only for files)
 
-        scanner = Scanner(self._records.header, self._key, sample, _Learning(self._spell), self._records)
+        taker = self._taker()
+        learning = _Learning(self._spell, taker)
+        scanner = Scanner(self._records.header, self._key, sample, learning, self._records, taker)
         scanner.know(self.kept.session_names)
         for scanned in scanner.scan(pieces):
             self.kept.extend(scanned)
@@ -199,20 +228,27 @@ class _Read:
         scanner.close()
         self.kept.named(scanner.names)
 
+    def _taker(self) -> CellColumns | None:
+        from offscript.parse.cell_columns import CellColumns  # noqa: PLC0415  (the compiler is loaded only for files)
+
+        return None if self.kept.cells is None else CellColumns(self.kept.cells)
+
 
 class _Learning:
-    """Spell, as the scan asks it."""
+    """Spell, as the scan asks it; own values are told to whoever wants them."""
 
     learns = True
 
-    def __init__(self, spell: Spell) -> None:
+    def __init__(self, spell: Spell, taker: CellColumns | None) -> None:
         self._spell = spell
+        self._taker = taker
 
     def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
         """Learn a message; above the caps every message of its skeleton is counted, so none may be remembered."""
-        was_over = self._spell.over
-        number = self._spell.learn(message, ids)
-        return number, self._spell.over == was_over
+        number, values = self._spell.learn_values(message, ids)
+        if self._taker is not None:
+            self._taker.tell(number, values)
+        return number, values is not None
 
     def add(self, number: int, lines: int, values: Sequence[Common]) -> None:
         """Count more lines of a skeleton."""

@@ -12,6 +12,7 @@ from offscript.entries import WILDCARD, Match, Template
 from offscript.errors import ModelError
 from offscript.parse.frames import framed, is_frame, unframed
 from offscript.parse.lcs import WordIndex, glob_runs, least_common
+from offscript.parse.origins import Origins, by_place, origins_of
 from offscript.parse.pieces import is_warm
 from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, own_runs, render, texts_of, words_of
 
@@ -124,6 +125,32 @@ class Templates:
         """Return the template of a key; KeyError when there is none."""
         row = self._table[key]
         return Template(row.key, framed(row.text, row.frames), row.count)
+
+    def places(self, key: int) -> int:
+        """Return how many `<*>` the template of a key has; KeyError when there is none."""
+        row = self._table[key]
+        return sum(frame.endswith(WILDCARD) for frame in row.frames) if row.frames else len(row.kinds)
+
+    def origins(self, tokens: Tokens) -> tuple[int, Origins]:
+        """Return the key of a skeleton, and where what stands at each `<*>` of its template comes from (`origins`).
+
+        >>> table = [FrozenTemplate(7, ("port", "<*>", "open"), "port <*> open", 3, ("v",))]
+        >>> Templates(table, {}).origins(("port", "<*>", "open"))
+        (7, (Origin(slot=0, text=None, unit='', stem=''),))
+        """
+        answer = self._find(tokens, (False,) * len(tokens))
+        if not answer.known:
+            return answer.key, ()
+        row = self._table[answer.key]
+        return answer.key, origins_of(tokens, answer.runs, row.frames or (WILDCARD,) * len(row.kinds))
+
+    def placed(self, key: int, template: str, values: Sequence[str]) -> tuple[str, ...] | None:
+        """Return an entry's values by place of its key's template, None where its message does not fit that.
+
+        An entry that departs from a frame has that value too (`frames`); `template` is the entry's own.
+        """
+        row = self._table[key]
+        return by_place(template, row.text, row.frames or (WILDCARD,) * len(row.kinds), values)
 
     def keys(self) -> tuple[int, ...]:
         """Return all keys, in order."""

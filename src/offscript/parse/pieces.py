@@ -19,6 +19,9 @@ PAYS_FROM: Final = 100_000
 """Lines that are read one by one where the scan has not been compiled yet: compiling it, once for each installation,
 takes as long as reading about so many, so a small log never waits for it."""
 
+FIRST_PARTS: Final = (50, 200, 1_000, 4_000)
+"""Lines of the first blocks: what is new in a block is read line by line, so the first ones are small."""
+
 PIECE_LINES: Final = 4_096
 """Lines of a piece that was read one by one: enough to judge together, few enough that verdicts come steadily."""
 
@@ -128,3 +131,20 @@ def source_of(piece: RawLines | list[Line]) -> str:
     'app.log'
     """
     return piece[0].source if isinstance(piece, list) else piece.source
+
+
+def small_first(pieces: Iterable[RawLines | list[Line]]) -> Iterator[RawLines | list[Line]]:
+    """The pieces, the first cut small: nearly all of a log is new in its first lines, and hardly any later.
+
+    >>> [len(piece) for piece in small_first([in_bytes([Line("up")] * 400)])]
+    [50, 200, 150]
+    """
+    from offscript.parse.raw_lines import RawLines  # noqa: PLC0415  (the compiler is loaded only for files)
+
+    left = list(FIRST_PARTS)
+    for piece in pieces:
+        begin = 0
+        while left and isinstance(piece, RawLines) and begin + left[0] < len(piece):
+            yield piece.part(begin, begin + left[0])
+            begin += left.pop(0)
+        yield piece.part(begin, len(piece)) if begin and isinstance(piece, RawLines) else piece

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from offscript.entries import Line
 from offscript.errors import OffscriptError
 from offscript.parse.alike import NOTHING_ALIKE, Alike, nothing_kept
+from offscript.parse.askers import Skeletons, Taker
 from offscript.parse.byte_table import ByteCodes
 from offscript.parse.columnar import (
     BY_ITSELF,
@@ -44,39 +45,23 @@ from offscript.parse.find_ids import Program, find_ids, program_of, tells_digits
 from offscript.parse.header import Header
 from offscript.parse.interned import Interner, Names
 from offscript.parse.lexer import lex
+from offscript.parse.pieces import small_first
 from offscript.parse.raw_lines import RawLines
 from offscript.parse.records import Records
 from offscript.parse.session_key import SessionKey
 from offscript.parse.shapes import HeaderShapes
 from offscript.parse.stamps import settle_times
+from offscript.parse.taken import NOTHING_WANTED, Taken, Wanted, room_for_values
 from offscript.parse.times import stamp
-from offscript.parse.values_seen import NOT_COMPARED, Common, ValuesSeen, nothing_seen, with_number
+from offscript.parse.values_seen import NOT_COMPARED, ValuesSeen, nothing_seen, with_number
 
 MAX_SKELETONS: Final = 100_000
 """Skeletons held, about 100 bytes each: twice what `Spell` keeps by default; lines of others are matched one by one."""
-
-FIRST_PARTS: Final = (50, 200, 1_000, 4_000)
-"""Lines of the first blocks: what is new in a block is read line by line, so the first ones are small."""
 
 AHEAD: Final = 2
 """Blocks read ahead for each core: one at work, one waiting."""
 
 _REPEATS: Final = {None: 0, "year": 1, "day": 2}
-
-
-class Skeletons(Protocol):
-    """Who gives numbers to skeletons: Spell while it learns, or the frozen templates.
-
-    `learns` says whether `add` is of use: values are compared for it alone.
-    """
-
-    learns: bool
-
-    def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
-        """The number of a message's skeleton, and whether every message of that skeleton has it."""
-
-    def add(self, number: int, lines: int, values: Sequence[Common]) -> None:
-        """Count more lines of a skeleton that has a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +81,7 @@ class Scanned:
     times: NDArray[np.float64]
     began: float | None
     names: Sequence[str]
+    values: Any = None
 
     def line(self, entry: int) -> Line:
         """The line of an entry, as text."""
@@ -110,6 +96,8 @@ class _Begun(NamedTuple):
     lines: Lines
     first: FirstValues
     seen: SeenValues
+    wanted: Wanted
+    taken: list[Taken]
     slots: int
     shapes: int
     skeletons: int
@@ -124,6 +112,7 @@ class Scanner:
         sample: lines from which the extent of headers is seen.
         skeletons: who gives numbers to skeletons.
         records: the state of the sources, shared with whoever reads lines one by one.
+        taker: who wants values of the lines.
     """
 
     def __init__(
@@ -133,10 +122,12 @@ class Scanner:
         sample: Sequence[str],
         skeletons: Skeletons,
         records: Records,
+        taker: Taker | None = None,
     ) -> None:
         self._key = session_key
         self._skeletons = skeletons
         self._records = records
+        self._taker = taker
         self._shapes = HeaderShapes(header, session_key, sample)
         form = next((column.form for column in header.columns if column.shape == "stamp"), "")
         self._repeats = _REPEATS[stamp(form).repeats] if form else 0
@@ -162,7 +153,7 @@ class Scanner:
 
     def scan(self, pieces: Iterable[RawLines | list[Line]]) -> Iterator[Scanned]:
         """Yield the entries of all pieces, in order."""
-        pieces = _small_first(pieces)
+        pieces = small_first(pieces)
         cores = _cores()
         if cores == 1:
             for piece in pieces:
@@ -205,7 +196,8 @@ class Scanner:
         if self._seen is not None:
             slots, first = self._seen.slots, self._seen.first
             seen = nothing_seen(first)
-        begun = _Begun(raw, lines_of(len(raw)), first, seen, slots, shapes, skeletons)
+        wanted = NOTHING_WANTED if self._taker is None else self._taker.wanted
+        begun = _Begun(raw, lines_of(len(raw)), first, seen, wanted, [], slots, shapes, skeletons)
         self._pass(begun, None)
         return begun
 
@@ -215,11 +207,15 @@ class Scanner:
         data = np.frombuffer(raw.data, np.uint8)
         room = room_for(int((raw.stops - raw.starts).max(initial=0)))
         alike = self._alike() if todo is None else NOTHING_ALIKE
+        taken = room_for_values(len(raw) if todo is None else len(todo), begun.wanted, begun.skeletons)
+        begun.taken.append(taken)
         if todo is None:
             todo = np.arange(len(raw))
             if len(alike.hashes):
                 seen = begun.first, begun.seen
-                left = recall_lines(data, raw.starts, raw.stops, shapes.plans, *seen, alike, lines, room, todo)
+                left = recall_lines(
+                    data, raw.starts, raw.stops, shapes.plans, *seen, begun.wanted, taken, alike, lines, room, todo
+                )
                 todo = todo[:left]
         extent = shapes.own, shapes.words, begun.shapes
         by_header = self._key.where == "header"
@@ -232,8 +228,9 @@ class Scanner:
             find_ids(*self._program, data, lines.begin[found], lines.end[found], begins, ends)
             lines.id_begin[found], lines.id_end[found] = begins, ends
         check_ids(todo, data, self._key.where == "line", lines)
-        known = begun.skeletons, self._codes.table, shapes.plans
-        read_messages(todo, data, raw.starts, raw.stops, *known, begun.first, begun.seen, alike, lines, room)
+        known, table = begun.skeletons, self._codes.table
+        values = begun.first, begun.seen, begun.wanted, taken
+        read_messages(todo, data, raw.starts, raw.stops, known, table, shapes.plans, *values, alike, lines, room)
 
     def _alike(self) -> Alike:
         """The lines that this thread keeps."""
@@ -266,7 +263,7 @@ class Scanner:
             if lines.state[place] == FOUND:
                 continue
             self._settle(raw.source, lines, done, int(place), stamps, times)
-            read = self._read_alone(raw.line(int(place)))
+            read = self._read_alone(raw.line(int(place)), int(place))
             done = int(place) + 1
             numbers[place], sessions[place], stamps[place], times[place] = read or (_CONTINUES, -1, 0.0, 0.0)
         self._settle(raw.source, lines, done, len(raw), stamps, times)
@@ -276,7 +273,8 @@ class Scanner:
         if (numbers == _CONTINUES).any():
             places = np.flatnonzero(numbers != _CONTINUES)
             columns = (numbers[places], sessions[places], stamps[places], times[places])
-        return Scanned(raw, raw.source, places, *columns, began, self.names)
+        values = None if self._taker is None else self._taker.gather(raw, places, begun.taken)
+        return Scanned(raw, raw.source, places, *columns, began, self.names, values)
 
     def _look_again(self, begun: _Begun) -> None:
         """Learn the shapes of headers that are new, and read again what was met before it was known."""
@@ -300,6 +298,8 @@ class Scanner:
         now = begun._replace(shapes=len(self._shapes), skeletons=len(self._codes))
         if self._seen is not None:
             now = now._replace(first=self._seen.first, seen=self._seen.total)
+        if self._taker is not None:
+            now = now._replace(wanted=self._taker.wanted)
         self._pass(now, again)
 
     def _learn(self, raw: RawLines, lines: Lines, place: int, sessions: Numbers) -> int:
@@ -307,6 +307,8 @@ class Scanner:
         message = raw.data[lines.begin[place] : lines.end[place]]
         session = sessions[place]
         ids = (self.names[session],) if session >= 0 else ()
+        if self._taker is not None:
+            self._taker.at(place)
         number, holds = self._skeletons.number(message.decode("utf-8"), ids)
         if holds and len(self._codes) < MAX_SKELETONS:
             room = room_for(len(message))
@@ -317,16 +319,20 @@ class Scanner:
                 spans = zip(room.value_begins[:count], room.value_ends[:count], strict=True)
                 if self._seen is not None:
                     self._seen.keep(len(self._codes), [message[a : min(b, a + FRAME + 1)] for a, b in spans])
+                if self._taker is not None:
+                    self._taker.know(len(self._codes), number, count)
                 self._numbers = with_number(self._numbers, len(self._codes), number)
                 self._codes.add(room.canon[:size].tobytes())
         return number
 
-    def _read_alone(self, line: Line) -> tuple[int, int, float, float] | None:
-        """Read one line as text; None when it continues the record before it."""
+    def _read_alone(self, line: Line, place: int) -> tuple[int, int, float, float] | None:
+        """Read one line of a block as text; None when it continues the record before it."""
         fields = self._records.fields(line)
         if fields is None:
             return None
         name = self._key.find(fields)
+        if self._taker is not None:
+            self._taker.at(place)
         number, _ = self._skeletons.number(fields.message, (name,) if name else ())
         session = -1
         if name is not None:
@@ -338,13 +344,15 @@ class Scanner:
     def _alone(self, lines: list[Line]) -> Scanned:
         source = lines[0].source if lines else ""
         began = self._records.state(source).first if lines else None
-        read = [self._read_alone(line) for line in lines]
+        read = [self._read_alone(line, place) for place, line in enumerate(lines)]
         places = [place for place, one in enumerate(read) if one is not None]
         rows = [one for one in read if one is not None]
         columns = list(zip(*rows, strict=True)) or [(), (), (), ()]
         numbers, sessions = (np.array(column, np.int64) for column in columns[:2])
         stamps, times = (np.array(column, np.float64) for column in columns[2:])
-        return Scanned(lines, source, np.array(places, np.int64), numbers, sessions, stamps, times, began, self.names)
+        at = np.array(places, np.int64)
+        values = None if self._taker is None else self._taker.gather(None, at, [])
+        return Scanned(lines, source, at, numbers, sessions, stamps, times, began, self.names, values)
 
     def _settle(
         self,
@@ -382,17 +390,6 @@ _CONTINUES: Final = np.iinfo(np.int64).min  # the number of a line that continue
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _small_first(pieces: Iterable[RawLines | list[Line]]) -> Iterator[RawLines | list[Line]]:
-    """The pieces, the first cut small: nearly all of a log is new in its first lines, and hardly any later."""
-    left = list(FIRST_PARTS)
-    for piece in pieces:
-        begin = 0
-        while left and isinstance(piece, RawLines) and begin + left[0] < len(piece):
-            yield piece.part(begin, begin + left[0])
-            begin += left.pop(0)
-        yield piece.part(begin, len(piece)) if begin and isinstance(piece, RawLines) else piece
 
 
 def _program(key: SessionKey) -> Program | None:

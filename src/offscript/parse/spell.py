@@ -24,7 +24,7 @@ from offscript.parse.groups import Group
 from offscript.parse.lcs import WordIndex, glob_runs, merged
 from offscript.parse.match import FrozenTemplate, Templates, wildcard_kinds
 from offscript.parse.settle import regroup
-from offscript.parse.tokens import Pieces, Surface, Tokeniser, Tokens, render, texts_of, words_of
+from offscript.parse.tokens import Pieces, Surface, Tokeniser, Tokens, own_runs, render, texts_of, words_of
 
 SKELETONS_PER_TEMPLATE: Final = 5
 """Distinct skeletons kept for each template of `max_templates`: real logs have one to three, a user name without
@@ -113,6 +113,26 @@ class Spell:
         """Return the number of the message's skeleton: equal for equal skeletons, and never reused."""
         surface, pieces = self._tokeniser.read(message, ids)
         return self._count(surface, pieces, ids)
+
+    def learn_values(self, message: str, ids: tuple[str, ...] = ()) -> tuple[int, tuple[str, ...] | None]:
+        """As `learn`, with the skeleton's own values; None where the message was counted with another skeleton.
+
+        >>> Spell().learn_values("Took 0.6 s")
+        (1, ('0.6',))
+        """
+        surface, pieces = self._tokeniser.read(message, ids)
+        was_over = self.over
+        number = self._count(surface, pieces, ids)
+        if self.over != was_over:
+            return number, None
+        if surface.truncated:  # the last value is more than one piece
+            return number, texts_of(surface, pieces, own_runs(surface.tokens))
+        return number, tuple([value for value, _ in pieces if value])
+
+    @property
+    def skeletons(self) -> list[Tokens]:
+        """The tokens of every skeleton by number; number 0 is that of messages over the caps."""
+        return list(self._skeletons)
 
     def add(self, number: int, lines: int, values: Sequence[tuple[str, str]]) -> None:
         """Count more lines of a skeleton that was learnt; counts and frames are then as if each had been learnt.

@@ -51,16 +51,16 @@ class ValuesSeen:
         begin = int(first.begins[slot - 1] + first.lengths[slot - 1]) if slot else 0
         begins = [begin + sum(lengths[:place]) for place in range(len(lengths))]
         self.first = FirstValues(
-            _with(first.slots, skeleton, [slot, slot + len(firsts)]),
-            _with(first.begins, slot, begins),
-            _with(first.lengths, slot, lengths),
-            _with(first.blob, begin, list(b"".join(firsts))),
+            with_values(first.slots, skeleton, [slot, slot + len(firsts)]),
+            with_values(first.begins, slot, begins),
+            with_values(first.lengths, slot, lengths),
+            with_values(first.blob, begin, list(b"".join(firsts))),
         )
         self.slots += len(firsts)
         self.total = SeenValues(
-            _with(self.total.lines, len(self.first.slots) - 1, [0]),
-            _with(self.total.shared, slot, [min(length, FRAME) for length in lengths]),
-            _with(self.total.equal, slot, [1] * len(firsts)),
+            with_values(self.total.lines, len(self.first.slots) - 1, [0]),
+            with_values(self.total.shared, slot, [min(length, FRAME) for length in lengths]),
+            with_values(self.total.equal, slot, [1] * len(firsts)),
         )
 
     def gather(self, skeletons: int, slots: int, seen: SeenValues) -> None:
@@ -96,7 +96,7 @@ NOT_COMPARED: Final = _nothing()
 """What stands for the values where nobody asks what they have in common."""
 
 
-def _with(array: NDArray[T], at: int, values: Sequence[int]) -> NDArray[T]:
+def with_values(array: NDArray[T], at: int, values: Sequence[int]) -> NDArray[T]:
     """The array with values at a place, in a larger copy where it is too small."""
     if at + len(values) > len(array):
         array = np.concatenate([array, np.zeros(max(len(array), len(values)), array.dtype)])
@@ -106,4 +106,4 @@ def _with(array: NDArray[T], at: int, values: Sequence[int]) -> NDArray[T]:
 
 def with_number(numbers: NDArray[np.int64], at: int, number: int) -> NDArray[np.int64]:
     """The array with a number at a place, in a larger copy where it is too small."""
-    return _with(numbers, at, [number])
+    return with_values(numbers, at, [number])

@@ -1,0 +1,78 @@
+"""Values taken in the compiled pass over a block: where they stand, and the numbers they are (ours).
+
+The pass knows where all own values of a line stand, whether it was read or recalled. Which of them are wanted of which
+skeleton is said beforehand, so that a scan of which nothing is wanted does no more than before.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.parse.compiled import inlined
+from offscript.parse.number_bytes import number_at
+
+Bytes = NDArray[np.uint8]
+Numbers = NDArray[np.int64]
+
+
+class Wanted(NamedTuple):
+    """The own values wanted of each skeleton: `slots[firsts[code] : firsts[code + 1]]`."""
+
+    firsts: Numbers
+    slots: Numbers
+
+
+class Taken(NamedTuple):
+    """Values taken, in the order in which lines were read: line, number in `Wanted.slots`, span, number, unit code.
+
+    `used[0]` of them are; the number is NaN where the value is none.
+    """
+
+    used: Numbers
+    lines: NDArray[np.int32]
+    wants: NDArray[np.int32]
+    begins: Numbers
+    ends: Numbers
+    numbers: NDArray[np.float64]
+    units: Bytes
+
+
+NOTHING_WANTED: Final = Wanted(np.zeros(1, np.int64), np.zeros(0, np.int64))
+"""For scans of which no value is wanted."""
+
+
+def room_for_values(count: int, wanted: Wanted, known: int) -> Taken:
+    """Return room for what is wanted of so many lines of the first `known` skeletons; room not used is free."""
+    most = int(np.diff(wanted.firsts[: known + 1]).max(initial=0)) if len(wanted.slots) else 0
+    size = count * most
+    lines, wants = np.empty((2, size), np.int32)
+    begins, ends = np.empty((2, size), np.int64)
+    numbers, units = np.empty(size, np.float64), np.empty(size, np.uint8)
+    return Taken(np.zeros(1, np.int64), lines, wants, begins, ends, numbers, units)
+
+
+@inlined
+def take_values(
+    base: int,
+    line: int,
+    skeleton: int,
+    wanted: Wanted,
+    taken: Taken,
+    begins: Numbers,
+    ends: Numbers,
+    at: int,
+    step: int,
+    start: int,
+) -> None:
+    """Take the values wanted of a line; value n begins at `begins[at + n * step]`, from `start` on, and ends so."""
+    row = taken.used[0]
+    for want in range(wanted.firsts[skeleton], wanted.firsts[skeleton + 1]):
+        place = at + wanted.slots[want] * step
+        begin, end = start + begins[place], start + ends[place]
+        taken.lines[row], taken.wants[row], taken.begins[row], taken.ends[row] = line, want, begin, end
+        taken.numbers[row], taken.units[row] = number_at(base + begin, base + end)
+        row += 1
+    taken.used[0] = row
