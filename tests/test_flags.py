@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offscript import KeyModel, Model
+from offscript.entries import UNKNOWN
+from offscript.models.ensemble import Ensemble
 from offscript.models.flags import are_flagged
 
 
@@ -43,3 +45,18 @@ def test_most_of_what_training_held_asks_no_network(service_model: Model, monkey
 
     monkeypatch.setattr(KeyModel, "surprise", lambda _self, histories, _: refuse() if len(histories) else np.empty(0))
     assert not are_flagged(service_model.keys, seen.histories[often], seen.targets[often]).any()
+
+
+def test_what_will_be_told_is_asked_once(service_model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Histories before keys never seen are scored with the others: their verdicts ask the networks nothing more."""
+    keys = copy.copy(service_model.keys)
+    keys._remembered = {}
+    histories = keys.learnt.sightings.histories[:5]
+    assert are_flagged(keys, histories, np.full(5, UNKNOWN, np.int32)).all()
+    want = keys.expected_many(histories)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a network was asked again")
+
+    monkeypatch.setattr(Ensemble, "probabilities", refuse)
+    assert keys.expected_many(histories) == want

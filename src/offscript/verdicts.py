@@ -17,7 +17,7 @@ from offscript.model import Model
 from offscript.models.keys import reason_of
 from offscript.parse.records import Reader
 from offscript.parse.session_rows import Json
-from offscript.wording import TEXT_KEPT, Words, detail, differences, verdict_id
+from offscript.wording import TEXT_KEPT, Words, detail, verdict_id
 
 if TYPE_CHECKING:
     from offscript.parse.scan import Scanned
@@ -104,7 +104,7 @@ def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> 
         time=entry.time,
         session=entry.session,
         expected=expected,
-        detail=differences(words, flagged.counts)
+        detail=words.differences(flagged.counts)
         if flagged.counts is not None
         else detail(words, entry, flagged.history[-1], reason, expected),
         history=words.keys_of(flagged.history),

@@ -15,6 +15,7 @@ from offscript.models.profile import Difference
 TEXT_KEPT = 500  # characters of its last line an open session keeps for the verdict at its close
 LEAST_NAMED = 0.005  # candidates that would be printed as 0% are not named in a sentence
 DIFFERENCES_SHOWN = 3  # the most important come first, and a sentence of more is not read
+SENTENCES_KEPT = 1_000  # some 300 characters, and the counts they are of
 TEMPLATE_SHOWN, TEMPLATE_HEAD = 100, 40  # characters of a template in a sentence; the whole stands in `expected`
 
 
@@ -24,6 +25,7 @@ class Words:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._names: dict[int, str] = {}
+        self._differences: dict[bytes, str] = {}
         self._keys = [model.keys.key(symbol) for symbol in range(len(model.keys.vocabulary))]
 
     def keys_of(self, symbols: Iterable[int]) -> tuple[int, ...]:
@@ -36,6 +38,19 @@ class Words:
         if name is None:
             name = self._names[symbol] = _name(self.model, symbol)
         return name
+
+    def differences(self, counts: npt.NDArray[np.int32]) -> str:
+        """Return how the counts of a session, (symbols,), differ from those of the normal ones nearest to it.
+
+        Sentences are remembered: what is wrong with one session is wrong with many.
+        """
+        name = counts.tobytes()
+        known = self._differences.get(name)
+        if known is None:
+            if len(self._differences) >= SENTENCES_KEPT:
+                self._differences.clear()
+            known = self._differences[name] = _differences(self, counts)
+        return known
 
     def expected(self, found: Iterable[tuple[int, float]]) -> tuple[Expected, ...]:
         """Return candidates, symbols with their probabilities, under their names."""
@@ -64,8 +79,7 @@ def detail(words: Words, entry: Entry, before: int, reason: Reason, expected: Se
     return f"{after}, expected {choices}"
 
 
-def differences(words: Words, counts: npt.NDArray[np.int32]) -> str:
-    """Say in a sentence how the counts of a session, (symbols,), differ from those of the normal ones nearest to it."""
+def _differences(words: Words, counts: npt.NDArray[np.int32]) -> str:
     found = words.model.keys.unusual(counts)
     told = [_difference(words.of(one.symbol), one) for one in found[:DIFFERENCES_SHOWN]]
     if len(found) > DIFFERENCES_SHOWN:

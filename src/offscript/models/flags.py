@@ -29,11 +29,13 @@ def are_flagged(keys: KeyModel, histories: Symbols, targets: Symbols) -> npt.NDA
     [False, True]
     """
     open_ = np.flatnonzero((targets != UNKNOWN) & (keys.learns_end | (targets != END)))
-    found: npt.NDArray[np.bool_] = targets == UNKNOWN
     if keys.learnt.rule.name == "likelihood":
         for network in (None, 0):
             open_ = open_[~_are_surely_normal(keys, histories[open_], targets[open_], network)]
-    found[open_] = keys.surprise(histories[open_], targets[open_]) >= 1.0
+    found: npt.NDArray[np.bool_] = targets == UNKNOWN
+    # what comes after UNKNOWN's histories will be told, and is remembered: together they fill the batches better
+    asked = np.append(open_, np.flatnonzero(found))
+    found[asked] = keys.surprise(histories[asked], targets[asked]) >= 1.0
     return found
 
 

@@ -17,6 +17,9 @@ from offscript.parse.compiled import compiled, inlined
 PAIRS: Final = 7
 """Symbols counted in a chunk, which with the number of the next one fills a line of the processor's cache."""
 
+SYMBOLS, COUNTS, WIDTH = 2, 2 + PAIRS, 2 + 2 * PAIRS
+"""Where the symbols of a chunk begin, and their counts; how long it is. The number of the next chunk comes first."""
+
 DIRECT: Final = 1 << 16
 """Keys below it find their symbol in a table, others by halving: a model has some tens, numbered from 1."""
 
@@ -125,16 +128,31 @@ def new_chunk(chunks: Small, sums: Records) -> int:
 
 @inlined
 def count(first: int, symbol: int, times: int, chunks: Small, sums: Records) -> None:
-    """Count a symbol in a chain of chunks; there is room for one more chunk."""
-    chunk, place = first, 2
-    while chunks[chunk, place] != symbol and chunks[chunk, place] != 0:
-        place += 2
-        if place == 2 * PAIRS + 2:
-            if chunks[chunk, 0] < 0:
-                chunks[chunk, 0] = new_chunk(chunks, sums)
-            chunk, place = chunks[chunk, 0], 2
-    chunks[chunk, place] = symbol
-    chunks[chunk, place + 1] += times
+    """Count a symbol in a chain of chunks; there is room for one more chunk.
+
+    A chunk is looked through without a branch: where a symbol stands can hardly be foretold.
+    """
+    chunk = first
+    place, used = find_symbol(chunk, symbol, chunks)
+    while place < 0 and used == PAIRS:
+        if chunks[chunk, 0] < 0:
+            chunks[chunk, 0] = new_chunk(chunks, sums)
+        chunk = chunks[chunk, 0]
+        place, used = find_symbol(chunk, symbol, chunks)
+    place = place if place >= 0 else used
+    chunks[chunk, SYMBOLS + place] = symbol
+    chunks[chunk, COUNTS + place] += times
+
+
+@inlined
+def find_symbol(chunk: int, symbol: int, chunks: Small) -> tuple[int, int]:
+    """The place of a symbol in a chunk, -1 where it has none, and how many places are used."""
+    place, used = -1, 0
+    for number in range(PAIRS):
+        here = chunks[chunk, SYMBOLS + number]
+        place = number if here == symbol else place
+        used += here != 0
+    return place, used
 
 
 @compiled
@@ -143,8 +161,8 @@ def add_counts(slots: NDArray[Any], sessions: Records, chunks: Small, out: Small
     for number in range(len(slots)):
         chunk = sessions[slots[number]].counts
         while chunk >= 0:
-            for place in range(2, 2 * PAIRS + 2, 2):
-                out[number, chunks[chunk, place]] += chunks[chunk, place + 1]
+            for place in range(PAIRS):
+                out[number, chunks[chunk, SYMBOLS + place]] += chunks[chunk, COUNTS + place]
             chunk = chunks[chunk, 0]
 
 
@@ -197,9 +215,9 @@ def _recall(slots: Numbers, sessions: Records, chunks: Small, known: Known, out:
 def _is_same(first: int, chunks: Small, vector: Small, total: int) -> bool:
     chunk, summed = first, 0
     while chunk >= 0:
-        for place in range(2, 2 * PAIRS + 2, 2):
-            times = chunks[chunk, place + 1]
-            if times and vector[chunks[chunk, place]] != times:
+        for place in range(PAIRS):
+            times = chunks[chunk, COUNTS + place]
+            if times and vector[chunks[chunk, SYMBOLS + place]] != times:
                 return False
             summed += times
         chunk = chunks[chunk, 0]

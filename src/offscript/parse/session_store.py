@@ -24,7 +24,7 @@ from offscript.parse.session_columns import (
     free_left,
     leave_one,
 )
-from offscript.parse.session_counts import PAIRS, Keys, add_counts, set_counts
+from offscript.parse.session_counts import COUNTS, PAIRS, SYMBOLS, WIDTH, Keys, add_counts, set_counts
 from offscript.parse.session_records import CLOCK, FACTS, SESSION, SUMS
 from offscript.parse.session_rows import Clock, Held, Session
 
@@ -72,7 +72,7 @@ class SessionStore:
         self.facts: Records = np.zeros(FIRST_RECORDS, FACTS)
         self._left: Small = np.zeros(FIRST_RECORDS, np.int32)
         self._clocks: Records = np.zeros(0, CLOCK)
-        self.chunks: Small = np.zeros((FIRST_RECORDS, 2 * PAIRS + 2), np.int32)
+        self.chunks: Small = np.zeros((FIRST_RECORDS, WIDTH), np.int32)
         self._slots: Small = np.full(FIRST_RECORDS, -1, np.int32)
         self._sums: Records = np.zeros(1, SUMS)
         self._sums["free"] = self._sums["free_chunk"] = -1
@@ -312,7 +312,8 @@ class SessionStore:
         session = Session(source, name, instance, first, last, entries, arrival, history)
         chunk = int(record["counts"])
         while chunk >= 0:
-            pairs = self.chunks[chunk, 2:].tolist()
-            session.counts |= {symbol: count for symbol, count in zip(pairs[::2], pairs[1::2], strict=True) if symbol}
-            chunk = int(self.chunks[chunk, 0])
+            held = self.chunks[chunk].tolist()
+            pairs = zip(held[SYMBOLS:COUNTS], held[COUNTS:], strict=True)
+            session.counts |= {symbol: count for symbol, count in pairs if symbol}
+            chunk = held[0]
         return session
