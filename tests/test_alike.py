@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 from pathlib import Path
@@ -16,10 +17,11 @@ from tests.test_lexer import triggers
 from tests.test_scan import both_ways
 
 from offscript import Config
-from offscript.parse import alike, columnar, scan
+from offscript.parse import alike, columnar, repeats, scan
 from offscript.parse.byte_table import address_of
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.tokens import MAX_TOKENS
+from offscript.parse.tokens import skeleton as tokens_of
 from offscript.sources import files
 from offscript.testing import service_log
 
@@ -70,16 +72,41 @@ def test_what_may_be_kept(message: str, kept: bool) -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.binary(min_size=8, max_size=70) | st.text("0123456789/:; a", min_size=8, max_size=70).map(str.encode))
+@given(st.binary(min_size=8, max_size=150) | st.text("0123456789/:; a", min_size=8, max_size=150).map(str.encode))
 def test_folding(line: bytes) -> None:
     """A folded line has a 0 for each digit and nothing else changed, and lines that fold alike have one hash."""
     other = with_other_digits(line.decode("latin-1"), 5).encode("latin-1")
     marks = []
     for text in (line, other):
-        data, out = np.frombuffer(text, np.uint8), np.full(len(text) + 1, 7, np.uint8)
+        data, out = np.frombuffer(text, np.uint8), np.full(len(text) + int(alike.SUMS) + 1, 7, np.uint8)
         marks.append(int(alike.fold_line(address_of(data), len(data), address_of(out))))
-        assert out.tobytes() == text.translate(ZEROS) + b"\x07"
+        assert out[: len(text)].tobytes() == text.translate(ZEROS)
+        assert out[-1] == 7
     assert marks[0] == marks[1] != 0
+
+
+def test_few_lines_share_a_hash() -> None:
+    """Lines that differ by a byte, or in the order of their parts, have hashes of their own."""
+    parts = [bytes([97 + n]) * 32 for n in range(5)]
+    lines = [b"".join(order) for order in itertools.permutations(parts)]
+    lines += [b"x" * at + b"y" + b"x" * (99 - at) for at in range(100)]
+    marks = set()
+    for line in lines:
+        data, out = np.frombuffer(line, np.uint8), np.empty(len(line) + int(alike.SUMS), np.uint8)
+        marks.add(int(alike.fold_line(address_of(data), len(data), address_of(out))))
+    assert len(marks) == len(lines)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(messages() | st.sampled_from(["open 7", "open 8", "shut", "", "r24=7", "r25=7"]), max_size=30))
+def test_repeats_are_found(texts: list[str]) -> None:
+    """Of messages that were not learnt yet, each is told the first one with the same skeleton."""
+    raw = [text.encode("utf-8", "surrogatepass") for text in texts]
+    data = np.frombuffer(b"".join(raw) + b" ", np.uint8)
+    ends = np.cumsum([0, *map(len, raw)])
+    found = repeats.firsts_of(data, ends[:-1], ends[1:])
+    skeletons = [tokens_of(text)[0] for text in texts]
+    assert found.tolist() == [skeletons.index(one) for one in skeletons]
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:

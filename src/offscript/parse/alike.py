@@ -16,7 +16,17 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.byte_kinds import DIGIT, SPACE, byte_at, eight_at, fixed, kind_at, put_number, zeros_for_digits
+from offscript.parse.byte_kinds import (
+    DIGIT,
+    SPACE,
+    byte_at,
+    eight_at,
+    fixed,
+    fold_wide,
+    kind_at,
+    put_number,
+    zeros_for_digits,
+)
 from offscript.parse.byte_table import are_same
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.value_shapes import month_end
@@ -45,6 +55,12 @@ WORTH: Final = fixed(4)
 
 KEPT_A_BLOCK: Final = fixed(1_024)
 """Lines of a block of some thousands that are kept: a log that never repeats loses little by it."""
+
+WIDE: Final = fixed(32)
+"""Bytes folded at once."""
+
+SUMS: Final = fixed(32)
+"""Bytes behind a folded line in which its hash is added up."""
 
 # Columns of a row; the spans of the values follow.
 SIZE, PLAN_CODE, SKELETON, BEGIN, END, ID_AT, ID_PAST, HAS_EQUALS, SORT, STAMP_PAST, VALUES, SPANS = range(12)
@@ -79,22 +95,30 @@ NOTHING_ALIKE: Final = nothing_kept(0)
 
 @compiled
 def fold_line(begin: int, size: int, out: int) -> np.uint64:
-    """Write a line of at least eight bytes with each digit as 0, and return its hash; places are addresses."""
-    state, other = _SPREAD ^ np.uint64(size), _SPREAD
-    last = begin + size - 8
-    pairs = begin + (size - 8) // 16 * 16
-    # two chains of products side by side: each waits for its last one only
-    for place in range(begin, pairs, 16):
-        eight, next_eight = zeros_for_digits(eight_at(place)), zeros_for_digits(eight_at(place + 8))
-        put_number(out + (place - begin), int(np.int64(eight)))
-        put_number(out + (place - begin) + 8, int(np.int64(next_eight)))
-        state, other = (state ^ eight) * _SPREAD, (other ^ next_eight) * _SPREAD
-    # the last ones may overlap those before them: lines of one length do so alike
-    for place in (pairs, min(pairs + 8, last), last):
-        eight = zeros_for_digits(eight_at(place))
-        put_number(out + (place - begin), int(np.int64(eight)))
+    """Write a line of at least eight bytes with each digit as 0, and return its hash; places are addresses.
+
+    `out` has room for the line and `SUMS` bytes more.
+    """
+    state, last = _SPREAD ^ np.uint64(size), begin + size - 8
+    if size >= WIDE:
+        sums = out + size
+        for place in range(0, SUMS, 8):
+            put_number(sums + place, place)
+        for place in range(begin, begin + size - WIDE, WIDE):
+            fold_wide(place, out + (place - begin), sums)
+        # the last ones may overlap those before them: lines of one length do so alike
+        fold_wide(begin + size - WIDE, out + size - WIDE, sums)
+        for place in range(0, SUMS, 8):
+            state = (state ^ eight_at(sums + place)) * _SPREAD
+            state ^= state >> _HALF
+    else:
+        for step in range(0, size - 7, 8):
+            eight = zeros_for_digits(eight_at(begin + step))
+            put_number(out + step, int(np.int64(eight)))
+            state = (state ^ eight) * _SPREAD
+        eight = zeros_for_digits(eight_at(last))
+        put_number(out + size - 8, int(np.int64(eight)))
         state = (state ^ eight) * _SPREAD
-    state = (state ^ (other >> _HALF)) * _SPREAD ^ other
     return (state ^ (state >> _SHIFT)) | _ONE
 
 

@@ -130,6 +130,46 @@ def _first_flagged(_context: Any, _flags: Any) -> tuple[Any, _Lowering]:
     return types.int64(types.uint64), lower
 
 
+_WIDE: Final = ir.VectorType(_BYTE, 32)
+_LANES: Final = ir.VectorType(_EIGHT, 4)
+
+
+def _all(kind: Any, number: int) -> Any:
+    return ir.Constant(kind, [number] * kind.count)
+
+
+def _fold_wide(_context: Any, _place: Any, _target: Any, _sums: Any) -> tuple[Any, _Lowering]:
+    def lower(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        source, target = (builder.inttoptr(place, _WIDE.as_pointer()) for place in arguments[:2])
+        sums = builder.inttoptr(arguments[2], _LANES.as_pointer())
+        read = builder.load(source, align=1)
+        is_digit = builder.icmp_unsigned("<", builder.sub(read, _all(_WIDE, 48)), _all(_WIDE, 10))
+        folded = builder.select(is_digit, _all(_WIDE, 48), read)
+        builder.store(folded, target, align=1)
+        # each lane's halves are multiplied, which machines do for several lanes at once, and turned sums tell order
+        lanes, summed = builder.bitcast(folded, _LANES), builder.load(sums, align=1)
+        keyed = builder.xor(lanes, ir.Constant(_LANES, list(_KEYS)))
+        low, high = builder.and_(keyed, _all(_LANES, 0xFFFFFFFF)), builder.lshr(keyed, _all(_LANES, 32))
+        turned = builder.or_(builder.shl(summed, _all(_LANES, 13)), builder.lshr(summed, _all(_LANES, 51)))
+        builder.store(builder.add(builder.add(turned, keyed), builder.mul(low, high)), sums, align=1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), lower
+
+
+def _differ_wide(_context: Any, _first: Any, _second: Any) -> tuple[Any, _Lowering]:
+    def lower(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        pointers = [builder.inttoptr(place, _WIDE.as_pointer()) for place in arguments]
+        first, second = (builder.load(pointer, align=1) for pointer in pointers)
+        flags = builder.bitcast(builder.icmp_unsigned("!=", first, second), ir.IntType(32))
+        return builder.zext(flags, _EIGHT)
+
+    return types.int64(types.int64, types.int64), lower
+
+
+# Bits all over: digits of the golden ratio, and of the square roots of 2, 3 and 5.
+_KEYS: Final = (0x9E3779B97F4A7C15, 0x6A09E667F3BCC909, 0xBB67AE8584CAA73B, 0x3C6EF372FE94F82B)
+
 _lowered: Any = intrinsic  # its types are those of the lowering, not of what it makes
 
 byte_at: Callable[[int], int] = _lowered(_byte_at)
@@ -146,6 +186,12 @@ put_number: Callable[[int, int], None] = _lowered(_put(_EIGHT))
 
 copy_eight: Callable[[int, int], None] = _lowered(_copy_eight)
 """Copy eight bytes from an address to another."""
+
+fold_wide: Callable[[int, int, int], None] = _lowered(_fold_wide)
+"""Copy 32 bytes from an address to another, each digit as 0, and mix them into the four sums at a third."""
+
+differ_wide: Callable[[int, int], int] = _lowered(_differ_wide)
+"""A number that is 0 where 32 bytes from two addresses on are the same."""
 
 first_flagged: Callable[[Any], int] = _lowered(_first_flagged)
 """Which of the eight bytes of a number, from the lowest on, is the first that is not 0: 0 to 7, or 8."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.byte_kinds import byte_at, eight_at
+from offscript.parse.byte_kinds import byte_at, differ_wide, eight_at
 from offscript.parse.compiled import compiled, inlined
 
 _SEED: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -56,11 +56,7 @@ def are_same(first: int, second: int, size: int) -> bool:
     """Whether so many bytes from two addresses on are the same."""
     most, whole = size - size % 32, size - size % 8
     for step in range(0, most, 32):
-        # four comparisons cost little more than one branch
-        one, two = first + step, second + step
-        differs = (eight_at(one) ^ eight_at(two)) | (eight_at(one + 8) ^ eight_at(two + 8))
-        differs |= (eight_at(one + 16) ^ eight_at(two + 16)) | (eight_at(one + 24) ^ eight_at(two + 24))
-        if differs:
+        if differ_wide(first + step, second + step):
             return False
     for step in range(most, whole, 8):
         if eight_at(first + step) != eight_at(second + step):

@@ -27,6 +27,7 @@ from offscript.parse.alike import (
     SORT,
     SPANS,
     STAMP_PAST,
+    SUMS,
     TRIED,
     VALUES,
     WIDTH,
@@ -37,7 +38,7 @@ from offscript.parse.alike import (
     place_for,
     place_of,
 )
-from offscript.parse.byte_kinds import DIGIT, DOT, EQUALS, KINDS, WORD, is_among
+from offscript.parse.byte_kinds import DIGIT, DOT, EQUALS, KINDS, WORD, eight_at, first_flagged, is_among
 from offscript.parse.byte_table import ByteTable, address_of, are_same, code_of
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.folds import SHAPE_ROOM, is_space
@@ -104,7 +105,7 @@ class Scratch(NamedTuple):
 def room_for(longest: int) -> Scratch:
     """Return room for lines of up to so many bytes."""
     places = np.empty((2, MAX_TOKENS + 1), np.int64)
-    shape, folded = np.empty(SHAPE_ROOM, np.uint8), np.empty(LONGEST, np.uint8)
+    shape, folded = np.empty(SHAPE_ROOM, np.uint8), np.empty(LONGEST + SUMS, np.uint8)
     return Scratch(shape, folded, np.empty(longest + SCRATCH, np.uint8), places[0], places[1])
 
 
@@ -218,7 +219,7 @@ def note_values(
     Value n stands at `begins[at + n * step]`, counted from `start`, and ends so, too.
     """
     seen.lines[skeleton] += 1
-    slot = first.slots[skeleton]
+    slot, base, blob = first.slots[skeleton], np.int64(data.ctypes.data), np.int64(first.blob.ctypes.data)
     for value in range(values):
         place = slot + value
         shared, equal = seen.shared[place], seen.equal[place]
@@ -228,6 +229,10 @@ def note_values(
             # where not all were equal, only what all share so far is of interest
             most, begin = min(size, length if equal else shared), first.begins[place]
             same = 0
+            if most <= 8 <= min(size, length):
+                # nearly always: all eight bytes at once
+                differs = eight_at(blob + begin) ^ eight_at(base + other)
+                same = min(most, first_flagged(differs))
             while same < most and first.blob[begin + same] == data[other + same]:
                 same += 1
             seen.shared[place] = min(shared, same)

@@ -95,12 +95,14 @@ def probe(shape: str, form: str = "") -> re.Pattern[str]:
     return re.compile(f"{fragment(Column(shape, form=form), 'value')}{_BOUNDARY if shape != 'tag' else ''}[\\s|]*")
 
 
-def compile_columns(columns: tuple[Column, ...]) -> tuple[re.Pattern[str], tuple[tuple[str, str], ...]]:
-    """The pattern of a whole header, and (group, name) of each named value in order."""
+def compile_columns(
+    columns: tuple[Column, ...], *, whole: bool = False
+) -> tuple[re.Pattern[str], tuple[tuple[str, str], ...]]:
+    """The pattern of a header, and (group, name) of each named value in order; if `whole`, no column may be missing."""
     out, groups, step, opened = [r"\s*"], [], 0, 0
     glued = True
     for at, column in enumerate(columns):
-        if column.step > step:
+        if column.step > step and not whole:
             out.append(f"{_end(columns[at - 1])}(?:")
             step, opened = column.step, opened + 1
         group = f"again{at}" if column.shape == "stamp-again" else f"g{at}" if column.name else ""

@@ -296,8 +296,7 @@ def _candidates(glance: Glance) -> list[tuple[SessionKey, Found, Places]]:
     enough += [more for family in enough if (more := join_contexts(family, families, lines)) is not None]
     enough.sort(key=lambda family: family.count, reverse=True)
     candidates = [(family.key(), family.found, family.places) for family in enough[:MAX_CANDIDATES]]
-    for name, column in glance.columns.items():
-        found = Found.of(column)
+    for name, found in glance.found():
         if len(found.lines) >= MIN_COVERAGE * lines and _says_something(found):
             candidates.append((SessionKey("header", field=name, name=name), found, nowhere()))
     return candidates

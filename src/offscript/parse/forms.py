@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import count, islice
 from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.pieces import is_loaded
 from offscript.parse.tokens import Tokeniser, Tokens
 
 Ints = NDArray[np.int64]
@@ -44,13 +45,14 @@ def folded(raw: bytes) -> bytes:
     return raw.translate(_ZEROS)
 
 
-def tells_digits(form: str, tokens: Tokens) -> bool:
-    """Tell whether messages of a form may have other tokens than the form, which has these.
+def tells_digits(form: str, tokens: Tokens | bytes) -> bool:
+    """Tell whether messages of a form may have other tokens than the form, which has these; as bytes, those of `lex`.
 
     >>> tells_digits("r00=0", ("r00", "=", "<*>")), tells_digits("00 May", ("<*>",)), tells_digits("0", ("<*>",))
     (True, True, False)
     """
-    return any("0" in token for token in tokens) or _DAY.search(form) is not None
+    named = b"0" in tokens if isinstance(tokens, bytes) else any("0" in token for token in tokens)
+    return named or _DAY.search(form) is not None
 
 
 class Messages:
@@ -66,8 +68,7 @@ class Messages:
         self.forms: list[str] = []
         self.codes = np.zeros(0, np.int64)
         self._known: dict[bytes, int] = numbering()
-        self._tokeniser = Tokeniser()
-        self._skeletons: dict[Tokens, int] = numbering()
+        self._skeletons = Skeletons()
         self._skeleton_of: list[int] = []  # of each form; -1 where messages of the form may differ
         self.extend(texts)
 
@@ -94,13 +95,40 @@ class Messages:
         >>> Messages(["open 7", "7 is open", "open 8 9"]).skeletons().tolist()
         [0, 1, 2]
         """
-        for form in self.forms[len(self._skeleton_of) :]:
-            tokens = self._tokeniser.read(form)[0].tokens
-            self._skeleton_of.append(-1 if tells_digits(form, tokens) else self._skeletons[tokens])
+        self._skeleton_of += self._skeletons.of_forms(self.forms[len(self._skeleton_of) :])
         numbers = np.array(self._skeleton_of, np.int64)[self.codes]
-        for place in np.flatnonzero(numbers < 0).tolist():
-            numbers[place] = self._skeletons[self._tokeniser.read(self.texts[place])[0].tokens]
+        places = np.flatnonzero(numbers < 0)
+        numbers[places] = self._skeletons.of([self.texts[place] for place in places.tolist()])
         return numbers
+
+
+class Skeletons:
+    """Numbers for the skeletons of messages, in order of first sight: by the lexer where it lies ready, else by tokens.
+
+    >>> Skeletons().of(["open 7", "7 is open", "open 8"])
+    [0, 1, 0]
+    """
+
+    def __init__(self) -> None:
+        self._is_compiled = is_loaded("lexer.lex")
+        self._tokeniser = Tokeniser()
+        self._numbers: dict[Tokens | bytes, int] = numbering()
+
+    def of(self, messages: Sequence[str]) -> list[int]:
+        """Return the number of each message's skeleton."""
+        return [self._numbers[skeleton] for skeleton in self._read(messages)]
+
+    def of_forms(self, forms: Sequence[str]) -> list[int]:
+        """Return the number of the skeleton that all messages of a form have, -1 where they may differ."""
+        read = zip(forms, self._read(forms), strict=True)
+        return [-1 if tells_digits(form, skeleton) else self._numbers[skeleton] for form, skeleton in read]
+
+    def _read(self, messages: Sequence[str]) -> Iterator[Tokens | bytes]:
+        if not self._is_compiled:
+            return (self._tokeniser.read(message)[0].tokens for message in messages)
+        from offscript.parse.lexer import canonical  # noqa: PLC0415  (the compiler is loaded only for files)
+
+        return canonical(messages)
 
 
 def numbering() -> dict[Thing, int]:

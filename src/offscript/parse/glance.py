@@ -15,6 +15,8 @@ from offscript.entries import Fields
 from offscript.parse.forms import Ints, Messages
 from offscript.parse.header import Header
 from offscript.parse.header_forms import HeaderForms
+from offscript.parse.identifiers import Found
+from offscript.parse.texts import Texts
 
 MAX_NAMES: Final = 48
 """Values of the header looked at: bounds the time on wide objects."""
@@ -31,7 +33,7 @@ class Glance:
 
     def __init__(self, header: Header | None = None) -> None:
         self.messages = Messages()
-        self.columns: dict[str, list[str | None]] = {}
+        self._columns: dict[str, _Column] = {}
         self._header = header if header is not None else Header()
         self._begun: set[str] = set()
         in_columns = self._header.kind == "columns" and self._header.inner is None
@@ -57,6 +59,7 @@ class Glance:
     def _read_columns(self, by_form: HeaderForms, texts: Sequence[str], sources: Sequence[str]) -> None:
         """As `read`, by form: a tenth of what making the fields of each record takes."""
         begins, stops, alike = by_form.places(texts)
+        known = len(self)
         is_record = begins[0] >= 0
         first = {source: place for place, source in zip(range(len(texts) - 1, -1, -1), reversed(sources), strict=True)}
         for source in first.keys() - self._begun:
@@ -66,31 +69,70 @@ class Glance:
         self._begun.update(first)
         places = np.flatnonzero(is_record)
         shown = [texts[place] for place in places.tolist()]
-        for name, column in zip(by_form.names, _cut_out(shown, begins[1:, places], stops[1:, places]), strict=True):
-            # a missing column and a dash name nothing
-            values = self.columns.setdefault(name, [None] * len(self))
-            values += [None if value == "-" else value for value in column]
-        (messages,) = _cut_out(shown, begins[:1, places], stops[:1, places])
-        self.messages.extend([message or "" for message in messages], alike[places])
+        whole = "\n".join(shown)
+        lengths = np.fromiter(map(len, shown), np.int64, len(shown)) + 1
+        heads = np.cumsum(lengths) - lengths
+        for name, begin, stop in zip(by_form.names, begins[1:, places], stops[1:, places], strict=True):
+            self._column(name).add_spans(known, whole, np.where(begin >= 0, heads + begin, -1), heads + stop)
+        spans = zip(shown, begins[0, places].tolist(), stops[0, places].tolist(), strict=True)
+        self.messages.extend([text[begin:stop] for text, begin, stop in spans], alike[places])
+
+    def _column(self, name: str) -> _Column:
+        return self._columns.setdefault(name, _Column())
+
+    @property
+    def columns(self) -> dict[str, list[str | None]]:
+        """The values that the header names, of each record."""
+        return {name: column.values(len(self)) for name, column in self._columns.items()}
+
+    def found(self) -> Iterator[tuple[str, Found]]:
+        """Yield each name with its values as ids."""
+        for name, column in self._columns.items():
+            yield name, Found.numbered(column.numbers(len(self)), column.texts)
 
     def add(self, records: Sequence[Fields]) -> None:
         """Add records that were read; of a name that a record has twice the first counts."""
         begin = len(self)
         self.messages.extend([fields.message for fields in records])
-        for values in self.columns.values():
-            values += [None] * len(records)
-        for place, fields in enumerate(records, begin):
+        names, values = set(self._columns), dict[str, list[str | None]]()
+        for place, fields in enumerate(records):
             for name, value in fields.named:
-                column = self.columns.get(name)
+                column = values.get(name)
                 if column is None:
-                    if len(self.columns) == MAX_NAMES:
+                    if name not in names and len(names) == MAX_NAMES:
                         continue
-                    column = self.columns[name] = [None] * len(self)
+                    names.add(name)
+                    column = values[name] = [None] * len(records)
                 if column[place] is None:
                     column[place] = value
+        for name, column in values.items():
+            self._column(name).add(begin, column)
 
 
-def _cut_out(texts: Sequence[str], begins: Ints, stops: Ints) -> Iterator[list[str | None]]:
-    """Yield the stretches of texts, row by row; None where one begins at -1."""
-    for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True):
-        yield [text[a:b] if a >= 0 else None for text, a, b in zip(texts, begin, stop, strict=True)]
+class _Column:
+    """The values of one name by record, as numbers; records behind the last one with a value have none."""
+
+    def __init__(self) -> None:
+        self.texts = Texts()
+        self._numbers = np.zeros(0, np.int64)
+
+    def add(self, begin: int, values: Sequence[str | None]) -> None:
+        """Add the values of the records from number `begin` on."""
+        self._extend(begin, self.texts.number(values))
+
+    def add_spans(self, begin: int, text: str, starts: Ints, stops: Ints) -> None:
+        """Add the values of the records from number `begin` on, stretches of a text; a dash names nothing."""
+        single = np.flatnonzero((stops - starts == 1) & (starts >= 0))
+        starts[[place for place in single.tolist() if text[starts[place]] == "-"]] = -1
+        self._extend(begin, self.texts.number_spans(text, starts, stops))
+
+    def _extend(self, begin: int, numbers: Ints) -> None:
+        self._numbers = np.concatenate((self.numbers(begin)[:begin], numbers))
+
+    def numbers(self, count: int) -> Ints:
+        """Return the numbers of so many records' values, -1 for none."""
+        return np.concatenate((self._numbers, np.full(max(0, count - len(self._numbers)), -1, np.int64)))
+
+    def values(self, count: int) -> list[str | None]:
+        """Return the values of so many records."""
+        return [self.texts[number] if number >= 0 else None for number in self.numbers(count).tolist()]

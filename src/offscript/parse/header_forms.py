@@ -14,8 +14,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.forms import folded, numbered, numbering
+from offscript.parse.forms import folded
 from offscript.parse.header import Header, value_groups
+from offscript.parse.texts import Texts
 from offscript.parse.times import Stamp, stamp
 
 Ints = NDArray[np.int64]
@@ -54,55 +55,63 @@ class HeaderForms:
         forms = {column.shape: column.form for column in header.columns if column.form}
         self._stamps = [(shape, stamp(form)) for shape, form in forms.items()]
         self._is_fixed = not {"any", "data"} & set(shapes) and shapes.count("stamp-again") <= 1
+        # The forms met so far, and of the first line of each the spans of its parts and its limits.
+        self._forms = Texts()
+        self._spans = np.zeros((0, 1 + len(self.names), 2), np.int64)
+        self._limits: list[list[Limit] | None] = []
 
     def places(self, texts: Sequence[str]) -> Places:
         """Find the parts of each line."""
-        raw = [text.encode("utf-8", "surrogatepass") for text in texts]
-        forms: dict[bytes, int] = numbering()
-        alike = numbered(map(folded, raw), forms)
-        first = np.empty(len(forms), np.int64)
+        data, heads, stops = _joined(texts)
+        alike = self._forms.number_bytes(folded(data), heads, stops)
+        first = np.empty(len(self._forms), np.int64)
         first[alike[::-1]] = np.arange(len(texts))[::-1]
-        read = [self._read(texts[place]) for place in first.tolist()]
-        limits = [limits for _, limits in read]
-        fits = np.array([one is not None for one in limits], bool)[alike]
-        fits &= _within(raw, alike, [one or [] for one in limits])
-        spans = np.array([spans for spans, _ in read], np.int64).reshape(-1, 1 + len(self.names), 2)[alike]
+        self._learn([texts[place] for place in first[len(self._limits) :].tolist()])
+        fits = np.array([one is not None for one in self._limits], bool)[alike]
+        fits &= _within(data, heads, alike, [one or [] for one in self._limits])
+        spans = self._spans[alike]
         for place in np.flatnonzero(~fits).tolist():
-            spans[place] = self._spans(self._pattern.match(texts[place]), texts[place])
-            alike[place] = len(forms) + place
+            spans[place] = self._spans_in(self._pattern.match(texts[place]), texts[place])
+            alike[place] = len(self._forms) + place
         return Places(spans[:, :, 0].T, spans[:, :, 1].T, alike)
 
-    def _spans(self, found: re.Match[str] | None, text: str) -> list[tuple[int, int]]:
+    def _learn(self, texts: Sequence[str]) -> None:
+        """Read the first line of each new form."""
+        read = [self._read(text) for text in texts]
+        spans = np.array([spans for spans, _ in read], np.int64).reshape(-1, *self._spans.shape[1:])
+        self._spans = np.concatenate((self._spans, spans))
+        self._limits += [limits for _, limits in read]
+
+    def _spans_in(self, found: re.Match[str] | None, text: str) -> list[tuple[int, int]]:
         if found is None:
             return [(-1, -1)] * (1 + len(self.names))
-        return [(found.end(), max(found.end(), len(text.rstrip()))), *(found.span(group) for group in self._groups)]
+        end, spans = found.end(), found.regs
+        return [(end, max(end, len(text.rstrip()))), *[spans[group] for group in self._groups]]
 
     def _read(self, text: str) -> tuple[list[tuple[int, int]], list[Limit] | None]:
         """The spans of a line, and the limits of its numbers within which they hold for its form; None: they do not."""
         found = self._pattern.match(text)
-        spans = self._spans(found, text)
+        spans = self._spans_in(found, text)
         if found is None or not self._is_fixed or not found.group().isascii() or _PROTOCOL.match(text):
             return spans, None
         limits: list[Limit] = []
         for shape, form in self._stamps:
-            more = _limits(form, _groups_of(shape, form, found, text), text)
+            more = _limits(form, found if shape == "stamp" else _again(form, found, text), text)
             if more is None:
                 return spans, None
             limits += more
         return spans, limits
 
 
-def _groups_of(shape: str, form: Stamp, found: re.Match[str], text: str) -> re.Match[str] | None:
-    """The match that has the groups of a stamp."""
-    if shape == "stamp":
-        return found if found["a"] is not None else None
+def _again(form: Stamp, found: re.Match[str], text: str) -> re.Match[str] | None:
+    """The match that has the groups of a stamp that says once more what the header's first one says."""
     begin, end = found.span(next(name for name in found.groupdict() if name.startswith("again")))
     return re.compile(form.pattern).fullmatch(text, begin, end) if begin >= 0 else None
 
 
 def _limits(form: Stamp, found: re.Match[str] | None, text: str) -> list[Limit] | None:
     """The limits of the numbers of a stamp in a line; None where others may be read at other places."""
-    if found is None:
+    if found is None or found["a"] is None:
         return None
     (begin, end), (tail, last), zone = found.span("a"), found.span("b"), found.span("z")
     parts = form.parts(text[begin:end], text[tail:last])
@@ -117,17 +126,27 @@ def _limits(form: Stamp, found: re.Match[str] | None, text: str) -> list[Limit] 
     return limits + [(at, 1, int(text[at]), int(text[at])) for at in range(*zone) if text[at] in "0123456789"]
 
 
-def _within(raw: Sequence[bytes], alike: Ints, limits: Sequence[Sequence[Limit]]) -> NDArray[np.bool_]:
+def _joined(texts: Sequence[str]) -> tuple[bytes, Ints, Ints]:
+    """The bytes of texts in one piece, and where each begins and ends."""
+    whole = "".join(texts)
+    if whole.isascii():
+        data, sizes = whole.encode("ascii"), np.fromiter(map(len, texts), np.int64, len(texts))
+    else:
+        raw = [text.encode("utf-8", "surrogatepass") for text in texts]
+        data, sizes = b"".join(raw), np.fromiter(map(len, raw), np.int64, len(raw))
+    stops = np.cumsum(sizes)
+    return data, stops - sizes, stops
+
+
+def _within(whole: bytes, heads: Ints, alike: Ints, limits: Sequence[Sequence[Limit]]) -> NDArray[np.bool_]:
     """Which lines have all their numbers within the limits of their form."""
-    sizes = np.fromiter(map(len, raw), np.int64, len(raw))
-    data = np.frombuffer(b"".join(raw) + b"00", np.uint8)
-    heads = np.cumsum(sizes) - sizes
+    data = np.frombuffer(whole + b"00", np.uint8)
     most = max(map(len, limits), default=0)
     # what has fewer limits has some that hold for every digit
     table = np.array([[*one, *[(0, 0, 0, 0)] * (most - len(one))] for one in limits], np.int64).reshape(
         len(limits), most, 4
     )
-    within = np.ones(len(raw), bool)
+    within = np.ones(len(heads), bool)
     for column in range(most):
         start, digits, least, largest = table[alike, column].T
         at = heads + start

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.parse.atoms import AFTER_DIGIT, DIGIT, START, cut
-from offscript.parse.forms import Messages, numbered, numbering
+from offscript.parse.forms import Messages
 from offscript.parse.session_key import SessionKey
+from offscript.parse.texts import Texts
 
 Ints = NDArray[np.int64]
 
@@ -69,7 +70,7 @@ class Found:
 
     lines: Ints = field(default_factory=no_ints)
     ids: Ints = field(default_factory=no_ints)
-    texts: Sequence[str] = ()
+    texts: Texts = field(default_factory=Texts)
 
     @classmethod
     def of(cls, column: Iterable[str | None]) -> Found:
@@ -78,18 +79,22 @@ class Found:
         >>> Found.of(["7", "8", None, "7"]).ids.tolist()
         [0, 1, 0]
         """
-        numbers: dict[str | None, int] = numbering()
-        given = numbered(column, numbers)
-        lines = np.flatnonzero(given != numbers.get(None, -1))
-        return cls(lines, given[lines], [text or "" for text in numbers])
+        texts = Texts()
+        return cls.numbered(texts.number(list(column)), texts)
 
-    def names(self) -> list[str]:
-        """Return the ids, each once."""
-        return [self.texts[number] for number in np.flatnonzero(np.bincount(self.ids)).tolist()]
+    @classmethod
+    def numbered(cls, numbers: Ints, texts: Texts) -> Found:
+        """Take the number of each line's id, -1 where there is none."""
+        lines = np.flatnonzero(numbers >= 0)
+        return cls(lines, numbers[lines], texts)
+
+    def lengths(self) -> Ints:
+        """Return how many characters each of the ids has, each once."""
+        return self.texts.lengths()[np.flatnonzero(np.bincount(self.ids))]
 
     def characters(self) -> int:
         """Count the characters of the ids, each once."""
-        return sum(map(len, self.names()))
+        return int(self.lengths().sum())
 
 
 class Sample:
@@ -98,19 +103,19 @@ class Sample:
     def __init__(self, messages: Messages) -> None:
         self.messages = messages
         self.sizes = np.bincount(messages.codes, minlength=len(messages.forms))
-        self._numbers: dict[str, int] = numbering()
-        self._texts: list[str] = []
+        self._ids = Texts()
+        self._text = "\n".join(messages.texts)
+        lengths = np.fromiter(map(len, messages.texts), np.int64, len(messages)) + 1
+        self._heads = np.cumsum(lengths) - lengths
 
     def found(self, places: Places) -> Found:
         """Read the ids at some places of all messages; a number stands for the same text in all that is found."""
-        messages, codes = self.messages.texts, self.messages.codes
+        codes = self.messages.codes
         spans = np.full((2, len(self.messages.forms)), -1)
         spans[:, places.forms] = places.starts, places.ends
         lines = np.flatnonzero(spans[0][codes] >= 0)
-        columns = (lines.tolist(), *spans[:, codes[lines]].tolist())
-        ids = numbered([messages[line][start:end] for line, start, end in zip(*columns, strict=True)], self._numbers)
-        self._texts += islice(self._numbers, len(self._texts), None)
-        return Found(lines, ids, self._texts)
+        starts, stops = spans[:, codes[lines]] + self._heads[lines]
+        return Found(lines, self._ids.number_spans(self._text, starts, stops), self._ids)
 
     def count(self, places: Places) -> int:
         """Count the messages that have an id at these places."""
@@ -307,7 +312,7 @@ def join_contexts(family: Family, families: Sequence[Family], lines: int) -> Fam
     >>> join_contexts(families[0], families, lines=5).contexts
     ('id=', 'closing ')
     """
-    if not family.contexts or min(map(len, family.found.names())) < JOIN_LENGTH:
+    if not family.contexts or family.found.lengths().min() < JOIN_LENGTH:
         return None
     others = [
         other

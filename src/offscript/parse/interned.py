@@ -85,6 +85,14 @@ class Interner:
         kept = self._bytes[ends[0] : ends[-1]].tobytes() if len(ends) else b""
         return [kept[begin:end] for begin, end in pairwise((ends - ends[:1]).tolist())]
 
+    def sizes(self) -> Ints:
+        """Return how many bytes each name has, in order of code."""
+        return np.diff(self._ends[: self._count + 1])
+
+    def is_ascii(self) -> bool:
+        """Tell whether all bytes of all names are of ASCII: then each is a character."""
+        return bool(self._bytes[: self._ends[self._count]].max(initial=0) < 128)
+
     def name(self, code: int) -> bytes:
         """Return the name of a code."""
         return self._bytes[self._ends[code] : self._ends[code + 1]].tobytes()

@@ -38,6 +38,11 @@ _DATE = re.compile(r"\d{4}[-./]\d\d[-./]\d\d|\d{10,19}|\d\d:\d\d:\d\d(?:[.,]\d+)
 _STAMP_START = re.compile(
     r"[\[(<\"']?\s*(?:\d|[A-Z]\d{4}\s|(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))"
 )
+# All that a stamp up to its seconds is made of, each digit as 0: what stands behind it makes no difference.
+_PARTS = re.compile(
+    rf"{OPEN}(?:[0\s:./,_\[-]|(?i:mon|tue|wed|thu|fri|sat|sun|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{{0,6}}"
+    r"|T|[A-Z](?=0))*"
+)
 _LOGGER = re.compile(r"[A-Za-z_$][\w$]*(?:[./][\w$-]+)+,?$")
 
 
@@ -97,6 +102,8 @@ def _stamps_in(text: str, forms: Sequence[str]) -> list[tuple[str, int]]:
         if skip >= MOST_COLUMNS - 2 or (found and text[token.end() - 1] == ":"):
             break  # behind `component[pid]:` comes the message, which may have a stamp of its own
         start = token.start()
+        if len(forms) > 1 and not _STAMP_START.match(text, start, start + LONGEST_START):
+            continue
         for form in forms if len(forms) == 1 else _likely(text[start : start + LONGEST_START]):
             if form not in found and (match := probe("stamp", form).match(text, start)):
                 a, f, b, z = match.group("a", "f", "b", "z")
@@ -107,9 +114,10 @@ def _stamps_in(text: str, forms: Sequence[str]) -> list[tuple[str, int]]:
 
 def _likely(begin: str) -> Sequence[str]:
     """The formats that a stamp with this beginning may have, by all but the values of its digits."""
-    if not _STAMP_START.match(begin):
-        return ()
-    return _with_start(form_of(begin)) if begin.isascii() else FORMATS
+    if not begin.isascii():
+        return FORMATS
+    parts = _PARTS.match(form_of(begin))
+    return _with_start(parts.group()) if parts else ()
 
 
 @lru_cache(maxsize=4096)

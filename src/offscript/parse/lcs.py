@@ -37,6 +37,8 @@ def lcs_pairs(first: Sequence[str], second: Sequence[str]) -> list[tuple[int, in
     >>> lcs_pairs("ABC", "XBXC")
     [(1, 1), (2, 3)]
     """
+    if not first or not second:
+        return []
     table = _table(first, second)
     pairs: list[tuple[int, int]] = []
     i, j = len(first), len(second)
@@ -144,7 +146,10 @@ class _Node:
     def put(self, words: Tokens, number: int) -> None:
         node = self
         for word in words:
-            node = node.next.setdefault(word, _Node())
+            child = node.next.get(word)
+            if child is None:
+                child = node.next[word] = _Node()
+            node = child
         node.ending.add(number)
 
     def take(self, words: Tokens, number: int) -> None:
@@ -286,13 +291,13 @@ def glob_runs(template: Tokens, tokens: Tokens, kinds: Iterable[str] = ()) -> li
     reach = [1]
     size = len(tokens)
     wordy = [is_word(token) for token in tokens]
+    places: dict[str, int] = {}
+    for place, token in enumerate(tokens):
+        places[token] = places.get(token, 0) | 1 << place
     wild = 0
     for token in template:
-        ends = 0
         if token != WILDCARD:
-            for place in range(size):
-                if reach[-1] >> place & 1 and tokens[place] == token:
-                    ends |= 1 << (place + 1)
+            ends = (reach[-1] & places.get(token, 0)) << 1
         else:
             ends = _wild_ends(reach[-1], wordy, wanted[wild])
             wild += 1
@@ -306,9 +311,11 @@ def glob_runs(template: Tokens, tokens: Tokens, kinds: Iterable[str] = ()) -> li
 
 def _wild_ends(starts: int, wordy: list[bool], kind: str) -> int:
     ends = starts if "?" in kind else 0
+    if kind[0] == "w":  # from the first start on, everything
+        return ends | ((2 << len(wordy)) - 1 & ~(2 * (starts & -starts) - 1) if starts else 0)
     alive = False
     for place, word in enumerate(wordy):
-        alive = (alive or bool(starts >> place & 1)) and not (word and kind[0] == "v")
+        alive = (alive or bool(starts >> place & 1)) and not word
         if alive:
             ends |= 1 << (place + 1)
     return ends

@@ -82,10 +82,11 @@ class Kept:
         """Keep the entries of a block; `named` gives the session codes their names when all are kept."""
         count = len(scanned.places)
         source = self.source_names.setdefault(scanned.source, len(self.source_names)) if count else 0
-        self.skeletons.frombytes(scanned.numbers.tobytes())
-        self.sessions.frombytes(scanned.sessions.tobytes())
-        self.sources.frombytes(np.full(count, source, np.int64).tobytes())
-        self.times.frombytes(scanned.stamps.tobytes())
+        sources = np.full(count, source, np.int64)
+        columns = (self.skeletons, self.sessions, self.sources), (scanned.numbers, scanned.sessions, sources)
+        for kept, column in zip(*columns, strict=True):
+            kept.frombytes(column.view(np.uint8).data)
+        self.times.frombytes(scanned.stamps.view(np.uint8).data)
 
     def named(self, names: Sequence[str]) -> None:
         """Name the sessions of the blocks kept."""

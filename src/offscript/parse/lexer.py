@@ -6,6 +6,7 @@ bytes, whatever they are.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -286,3 +287,19 @@ def _are_closed(place: int, quote: int) -> bool:
         if place == word:
             return False
     return place == quote
+
+
+def canonical(messages: Iterable[str]) -> Iterator[bytes]:
+    r"""Yield the canonical skeletons of messages.
+
+    >>> list(canonical(["open 7", "7"]))
+    [b'open\x00\x01\x00', b'\x01\x00']
+    """
+    starts, ends = np.empty((2, MAX_TOKENS + 1), np.int64)
+    canon = np.empty(SCRATCH, np.uint8)
+    for message in messages:
+        data = np.frombuffer(message.encode("utf-8", "surrogatepass"), np.uint8)
+        if len(canon) < len(data) + SCRATCH:
+            canon = np.empty(2 * len(data) + SCRATCH, np.uint8)
+        size, _, _ = lex(data, 0, len(data), canon, starts, ends)
+        yield canon[:size].tobytes()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
@@ -40,13 +42,23 @@ class InPieces(Protocol):
         """The lines in pieces, in order; no piece is of two sources."""
 
 
+@cache
+def is_loaded(name: str) -> bool:
+    """Tell whether a compiled function, `module.function`, costs no more than its call; one answer for a process.
+
+    >>> is_loaded("nowhere.nothing")
+    False
+    """
+    return "numba" in sys.modules and is_compiled(name)
+
+
 def is_warm() -> bool:
     """Tell whether the compiled scan lies ready, so that it need not be compiled first."""
     return is_compiled("columnar.read_messages")
 
 
 def is_compiled(name: str) -> bool:
-    """Tell whether a compiled function, `module.function`, lies ready.
+    """Tell whether a compiled function, `module.function`, lies ready on the disk.
 
     >>> is_compiled("nowhere.nothing")
     False

@@ -48,6 +48,7 @@ from offscript.parse.lexer import lex
 from offscript.parse.pieces import small_first
 from offscript.parse.raw_lines import RawLines
 from offscript.parse.records import Records
+from offscript.parse.repeats import first_alike
 from offscript.parse.session_key import SessionKey
 from offscript.parse.shapes import HeaderShapes
 from offscript.parse.stamps import settle_times
@@ -182,8 +183,7 @@ class Scanner:
         if self._seen is None:
             return
         for code in np.flatnonzero(self._seen.total.lines[: len(self._codes)]).tolist():
-            lines = int(self._seen.total.lines[code])
-            self._skeletons.add(int(self._numbers[code]), lines, self._seen.common(code))
+            self._skeletons.add(int(self._numbers[code]), int(self._seen.total.lines[code]), self._seen.common(code))
         self._seen.total.lines[:] = 0
 
     # -- the compiled pass -----------------------------------------------------------------------------------------
@@ -251,22 +251,24 @@ class Scanner:
         lines.id_begin[lines.state == BY_ITSELF] = -1
         self._ids.intern(np.frombuffer(raw.data, np.uint8), lines.id_begin, lines.id_end, sessions)
         numbers = self._numbers[lines.skeleton]
-        stamps, times = np.full((2, len(raw)), np.nan)
-        done, known, enough = 0, len(self._codes), len(self._codes) + 1
-        for place in np.flatnonzero(lines.state != FOUND):
-            if lines.state[place] == NEW_SKELETON:
-                numbers[place] = self._learn(raw, lines, int(place), sessions)
-                lines.state[place] = FOUND
-                if len(self._codes) >= enough:
-                    self._look_for_more(begun, int(place), numbers)
-                    enough = 2 * len(self._codes) - known
-            if lines.state[place] == FOUND:
+        stamps, times = np.empty((2, len(raw)))
+        done, firsts = 0, first_alike(raw.data, lines)
+        kept, repeats = set[int](), list[int]()
+        for place in np.flatnonzero(lines.state != FOUND).tolist():
+            if place in firsts:
+                known = len(self._codes)
+                if firsts[place] in kept:
+                    repeats.append(place)
+                else:
+                    numbers[place] = self._learn(raw, lines, place, sessions)
+                kept.update([place] if len(self._codes) > known else [])
                 continue
-            self._settle(raw.source, lines, done, int(place), stamps, times)
-            read = self._read_alone(raw.line(int(place)), int(place))
-            done = int(place) + 1
+            self._settle(raw.source, lines, done, place, stamps, times)
+            read = self._read_alone(raw.line(place), place)
+            done = place + 1
             numbers[place], sessions[place], stamps[place], times[place] = read or (_CONTINUES, -1, 0.0, 0.0)
         self._settle(raw.source, lines, done, len(raw), stamps, times)
+        self._number(begun, np.array(repeats, np.int64), numbers, sessions)
         if self._seen is not None:
             self._seen.gather(begun.skeletons, begun.slots, begun.seen)
         places, columns = np.arange(len(raw)), (numbers, sessions, stamps, times)
@@ -279,19 +281,20 @@ class Scanner:
     def _look_again(self, begun: _Begun) -> None:
         """Learn the shapes of headers that are new, and read again what was met before it was known."""
         raw, lines = begun.raw, begun.lines
-        fresh = np.flatnonzero(lines.state == NEW_SHAPE)
-        for place in fresh:
+        for place in np.flatnonzero(lines.state == NEW_SHAPE):
             self._shapes.learn(raw.data[raw.starts[place] : raw.stops[place]])
         if len(self._shapes) > begun.shapes or len(self._codes) > begun.skeletons:
             self._read_again(begun, np.flatnonzero((lines.state == NEW_SHAPE) | (lines.state == NEW_SKELETON)))
         lines.state[lines.state == NEW_SHAPE] = BY_ITSELF
 
-    def _look_for_more(self, begun: _Begun, place: int, numbers: Numbers) -> None:
-        """Number the lines behind a place whose skeletons were learnt in the same block."""
-        later = place + 1 + np.flatnonzero(begun.lines.state[place + 1 :] == NEW_SKELETON)
-        self._read_again(begun, later)
-        found = later[begun.lines.state[later] == FOUND]
+    def _number(self, begun: _Begun, repeats: Numbers, numbers: Numbers, sessions: Numbers) -> None:
+        """Number lines whose skeletons were learnt from lines before them in the same block."""
+        if len(repeats):
+            self._read_again(begun, repeats)
+        found = repeats[begun.lines.state[repeats] == FOUND]
         numbers[found] = self._numbers[begun.lines.skeleton[found]]
+        for place in np.setdiff1d(repeats, found).tolist():
+            numbers[place] = self._learn(begun.raw, begun.lines, place, sessions)
 
     def _read_again(self, begun: _Begun, again: Numbers) -> None:
         """Read some lines of a block once more, with all that is known by now."""

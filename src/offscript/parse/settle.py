@@ -23,8 +23,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from offscript.entries import WILDCARD
@@ -52,10 +51,6 @@ _QUOTES: Final = frozenset("'\"")
 _NAMED: Final = frozenset(("account", "host", "user"))
 _PREPOSITIONS: Final = frozenset(("as", "by", "for", "from", "of", "on", "to"))
 _ACCOUNTS: Final = frozenset(("root",))
-
-_PRIME: Final = (1 << 61) - 1
-_MULTIPLIER: Final = 0x9E3779B97F4A7C15 % _PRIME
-"""Of the hash that finds equal rests; any large odd number does, since what it finds is compared."""
 
 
 def regroup(skeletons: Sequence[Tokens], spaces: Sequence[tuple[bool, ...]], counts: Sequence[int]) -> list[Group]:
@@ -103,21 +98,27 @@ def _is_account(tokens: Tokens, spaces: tuple[bool, ...], place: int) -> bool:
 
 
 def _equal_rests(groups: list[Group]) -> list[tuple[int, Tokens, list[int]]]:
-    # Groups that differ in one place, found by a sum of token hashes with that place taken out, one place at a time:
-    # copies of the tokens without each place would take quadratic memory on long lines.
-    sums = [sum(hash(part) * _power(place) for place, part in enumerate(g.tokens)) % _PRIME for g in groups]
-    found: list[tuple[int, Tokens, list[int]]] = []
-    for place in range(max((len(group.tokens) for group in groups), default=0)):
-        buckets: dict[tuple[int, int], list[int]] = {}
-        for number, group in enumerate(groups):
-            if place < len(group.tokens) and (group.tokens[place] == WILDCARD or is_word(group.tokens[place])):
-                rest = (sums[number] - hash(group.tokens[place]) * _power(place)) % _PRIME
-                buckets.setdefault((len(group.tokens), rest), []).append(number)
-        for numbers in buckets.values():
-            if len(numbers) > 1:
-                found += _checked(groups, place, numbers)
+    by_size: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        by_size.setdefault(len(group.tokens), []).append(number)
+    found = [one for size, numbers in by_size.items() if len(numbers) > 1 for one in _differing(groups, size, numbers)]
     # the largest vocabularies first: they are the surest
     return sorted(found, key=lambda item: (-len(item[2]), item[2], item[0]))
+
+
+def _differing(groups: list[Group], size: int, numbers: list[int]) -> Iterator[tuple[int, Tokens, list[int]]]:
+    # Groups that differ in one place, found by a sum of the hashes of tokens and places with that place taken out, one
+    # place at a time: copies of the tokens without each place would take quadratic memory on long lines.
+    sums = {number: sum(map(hash, enumerate(groups[number].tokens))) for number in numbers}
+    for place in range(size):
+        buckets: dict[int, list[int]] = {}
+        for number, total in sums.items():
+            token = groups[number].tokens[place]
+            if token == WILDCARD or is_word(token):
+                buckets.setdefault(total - hash((place, token)), []).append(number)
+        for equal in buckets.values():
+            if len(equal) > 1:
+                yield from _checked(groups, place, equal)
 
 
 def _checked(groups: list[Group], place: int, numbers: list[int]) -> list[tuple[int, Tokens, list[int]]]:
@@ -126,11 +127,6 @@ def _checked(groups: list[Group], place: int, numbers: list[int]) -> list[tuple[
         tokens = groups[number].tokens
         rests.setdefault(tokens[:place] + tokens[place + 1 :], []).append(number)
     return [(place, rest, equal) for rest, equal in rests.items() if len(equal) > 1]
-
-
-@cache
-def _power(place: int) -> int:
-    return pow(_MULTIPLIER, place, _PRIME)
 
 
 def _join_places(groups: list[Group], known: set[str]) -> list[Group]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -24,6 +23,7 @@ from offscript.parse.byte_table import ByteCodes, ByteTable, address_of, code_of
 from offscript.parse.columns import Column, compile_columns
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.folds import CUT_ENDS, LONGEST_SHAPE, SHAPE_ROOM, fold
+from offscript.parse.forms import form_of
 from offscript.parse.header import Header
 from offscript.parse.session_key import MAX_ID, SessionKey
 from offscript.parse.stamps import SPANNED, WIDTH, Row, read_stamp, row_of
@@ -116,15 +116,16 @@ class HeaderShapes:
         self._columns = header.columns if header.kind == "columns" else ()
         self._pattern, named = compile_columns(self._columns) if self._columns else (re.compile(""), ())
         self._fields = _fields(self._pattern, named)
-        every = tuple(replace(column, step=0) for column in self._columns)
-        self._whole = compile_columns(every)[0] if every else self._pattern
+        self._whole = compile_columns(self._columns, whole=True)[0] if self._columns else self._pattern
         forms = {column.shape: column.form for column in self._columns if column.form}
         self._stamp: Stamp | None = stamp(forms["stamp"]) if "stamp" in forms else None
         self._again: Stamp | None = stamp(forms["stamp-again"]) if "stamp-again" in forms else None
         self._shape = np.zeros(SHAPE_ROOM, np.uint8)
         self.own, self.words = 0, 1
         if self._columns:
-            self.own = max((self._words_before(text) for text in sample), default=0)
+            found = map(self._pattern.match, sample)
+            headers = {form_of(match.group()) for match in found if match is not None}
+            self.own = max(map(self._words_in, headers), default=0)
             self.words = max(self.own, sum(map(_most_words, self._columns))) + 1
         self._codes = ByteCodes()
         self.plans: Plans = np.zeros((64, PLAN), np.int64)
@@ -170,12 +171,9 @@ class HeaderShapes:
             self.plans[code, KIND] = OPEN
         return self._codes.add(self._shape[:size].tobytes())
 
-    def _words_before(self, text: str) -> int:
-        """How many words of a line its header has."""
-        found = self._pattern.match(text)
-        if found is None:
-            return 0
-        data = np.frombuffer(text[: found.end()].encode(), np.uint8)
+    def _words_in(self, header: str) -> int:
+        """How many words a header has."""
+        data = np.frombuffer(header.encode(), np.uint8)
         return int(_fold_array(data, LONGEST_SHAPE, LONGEST_SHAPE, self._shape)[2])
 
     def _read(self, line: bytes, exact_end: int, *, closed: bool, cut: bool) -> NDArray[np.int64] | None:

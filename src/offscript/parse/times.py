@@ -68,6 +68,11 @@ FORMATS = (
 # The longest of `FORMATS` up to its seconds, with the longest names and blanks, has 46 characters.
 LONGEST_START = 64
 
+MOST_FORMS = 1024
+"""Stamps remembered by form: logs have some dozens, by names of days and months and by widths of numbers."""
+
+_ZEROS = str.maketrans("123456789", "000000000")
+
 # Years that a log can come from: a number outside is an id that looks like a time.
 EARLIEST, LATEST = 631_152_000, 4_102_444_800  # 1990 and 2100
 
@@ -100,6 +105,7 @@ class Stamp:
         # Lines that follow each other share the second, or at least the day.
         self._moment = lru_cache(maxsize=1024)(self._add_clock)
         self._base = lru_cache(maxsize=1024)(self._parse)
+        self._parts: dict[str, dict[str, tuple[int, int]]] = {}
         self._packed_clock = head.endswith("%H%M%S")
         self._has_clock = self._packed_clock or head.endswith("%H:%M:%S")
 
@@ -137,11 +143,21 @@ class Stamp:
     def parts(self, a: str, b: str) -> dict[str, tuple[int, int]]:
         """Where each directive stands in the text of the groups a and b put together, as (begin, end); {} for none.
 
+        They stand at the same places in any stamp that differs in digits only.
+
         >>> Stamp("%H:%M:%S").parts("06:55:46", "")["M"]
         (3, 5)
         """
-        match = self._detail.fullmatch(a + b)
-        return {name: match.span(name) for name in match.groupdict()} if match else {}
+        form = (a + b).translate(_ZEROS)
+        parts = self._parts.get(form)
+        if parts is None:
+            match = self._detail.fullmatch(a + b)
+            if match is None:
+                return {}
+            if len(self._parts) == MOST_FORMS:
+                self._parts.clear()
+            parts = self._parts[form] = {name: match.span(name) for name in match.groupdict()}
+        return parts
 
     def _add_clock(self, a: str, b: str, z: str | None) -> float | None:
         """The stamp without its fraction: the parsed date is remembered, the clock is added up anew."""
