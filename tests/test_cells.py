@@ -17,6 +17,7 @@ from offscript.parse import cells, pieces, scan
 from offscript.parse.cells import NOT_KEPT, Cells, CellStore
 from offscript.parse.learn import Parsed, entries, learn
 from offscript.parse.numbers import number_of
+from offscript.parse.origins import by_place
 from offscript.sources import files
 from offscript.testing import service_log
 
@@ -60,7 +61,7 @@ def check(parsed: Parsed, path: Path, config: Config) -> dict[str, int]:
             continue
         table, row = rows[number]
         assert entry.key == table.key
-        placed = parsed.templates.placed(entry.key, entry.template, entry.values)
+        placed = by_place(entry.template, *parsed.templates.wording(entry.key), entry.values)
         counts["entries"] += 1
         if placed is None:
             assert all(table.unknown)

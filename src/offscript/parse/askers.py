@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.asked import Values
+from offscript.parse.columnar import Lines
 from offscript.parse.raw_lines import RawLines
 from offscript.parse.taken import Taken, Wanted
 from offscript.parse.values_seen import Common
 
 Numbers = NDArray[np.int64]
+
+
+class Passed(NamedTuple):
+    """A block after the compiled pass."""
+
+    raw: RawLines
+    lines: Lines
+    taken: list[Taken]
 
 
 class Skeletons(Protocol):
@@ -22,6 +32,10 @@ class Skeletons(Protocol):
     """
 
     learns: bool
+
+    @property
+    def taker(self) -> Taker | None:
+        """Who wants values."""
 
     def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
         """The number of a message's skeleton, and whether every message of that skeleton has it."""
@@ -33,7 +47,7 @@ class Skeletons(Protocol):
 class Taker(Protocol):
     """Who wants values, and gets them block by block.
 
-    A skeleton is told before any line is read by it; `at` says which line the skeleton asked for next is of.
+    A skeleton is told before any line is read by it; `at` says which line the number asked for next is of.
     """
 
     wanted: Wanted
@@ -44,5 +58,5 @@ class Taker(Protocol):
     def at(self, place: int) -> None:
         """Take note of the line that is read by itself next."""
 
-    def gather(self, raw: RawLines | None, places: Numbers, taken: Sequence[Taken]) -> Any:
-        """Take in a block: the lines of its entries, and what the compiled pass took."""
+    def gather(self, passed: Passed | None, places: Numbers) -> Values | None:
+        """Take in a block, None for one that was read line by line, and the lines of its entries."""

@@ -12,13 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.askers import Passed
 from offscript.parse.byte_kinds import byte_at, put_byte
 from offscript.parse.byte_table import ByteCodes, ByteTable, address_of, code_of
 from offscript.parse.cells import LONGEST_TEXT, NO_NUMBER, NOT_KEPT, CellStore
 from offscript.parse.compiled import compiled
 from offscript.parse.numbers import UNIT_CODES, number_of
 from offscript.parse.raw_lines import RawLines
-from offscript.parse.taken import NOTHING_WANTED, Taken, Wanted
+from offscript.parse.taken import Taken, Wanted, nothing_wanted
 from offscript.parse.values_seen import with_values
 
 Bytes = NDArray[np.uint8]
@@ -43,7 +44,7 @@ class CellColumns:
     """Puts the cells of a scan's blocks into a store; `tell` gives those of lines that were read by themselves."""
 
     def __init__(self, store: CellStore) -> None:
-        self.wanted: Wanted = NOTHING_WANTED._replace(firsts=np.zeros(64, np.int64))
+        self.wanted: Wanted = nothing_wanted()
         self._store = store
         self._slots = np.zeros(64, np.int64)  # by wanted value: its slot in the store
         self._places: list[int] = []
@@ -58,7 +59,8 @@ class CellColumns:
         first, slot = int(self.wanted.firsts[code]), self._store.slot(number, values)
         self._slots = with_values(self._slots, first, list(range(slot, slot + values)))
         slots = with_values(self.wanted.slots, first, list(range(values)))
-        self.wanted = Wanted(with_values(self.wanted.firsts, code, [first, first + values]), slots)
+        reads = with_values(self.wanted.reads, first, [1] * values)
+        self.wanted = Wanted(with_values(self.wanted.firsts, code, [first, first + values]), slots, reads)
 
     def at(self, place: int) -> None:
         """Take note of the line that `tell` tells of next."""
@@ -68,13 +70,13 @@ class CellColumns:
         """Take note of the own values of a line, and of its skeleton; None where it is not of that."""
         self._told.append((number, values))
 
-    def gather(self, raw: RawLines | None, places: Numbers, taken: Sequence[Taken]) -> None:
+    def gather(self, passed: Passed | None, places: Numbers) -> None:
         """Keep the cells of a block's entries."""
         count = len(places)
         entry_of = np.full(int(places[-1]) + 1 if count else 0, -1, np.int64)
         entry_of[places] = np.arange(count)
         sizes = np.zeros(count, np.int64)
-        whole = [(some, int(some.used[0])) for some in taken]
+        whole = [(some, int(some.used[0])) for some in passed.taken] if passed is not None else []
         for some, used in whole:
             sizes += np.bincount(entry_of[some.lines[:used]], minlength=count)
         alone = list(zip(entry_of[self._places].tolist(), self._told, strict=True))
@@ -89,7 +91,7 @@ class CellColumns:
         block = self._block(sizes, entry_of, whole, alone)
         self._store.numbers.frombytes(block.numbers.tobytes())
         self._store.units.frombytes(block.units.tobytes())
-        self._store.texts.frombytes(self._texts(raw, block).tobytes())
+        self._store.texts.frombytes(self._texts(None if passed is None else passed.raw, block).tobytes())
 
     def _block(
         self,

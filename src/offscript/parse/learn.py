@@ -218,9 +218,8 @@ class _Read:
         """Read whole blocks of lines as bytes."""
         from offscript.parse.scan import Scanner  # noqa: PLC0415  (the compiler is loaded only for files)
 
-        taker = self._taker()
-        learning = _Learning(self._spell, taker)
-        scanner = Scanner(self._records.header, self._key, sample, learning, self._records, taker)
+        learning = _Learning(self._spell, self._taker())
+        scanner = Scanner(self._records.header, self._key, sample, learning, self._records)
         scanner.know(self.kept.session_names)
         for scanned in scanner.scan(pieces):
             self.kept.extend(scanned)
@@ -242,13 +241,13 @@ class _Learning:
 
     def __init__(self, spell: Spell, taker: CellColumns | None) -> None:
         self._spell = spell
-        self._taker = taker
+        self.taker = taker
 
     def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
         """Learn a message; above the caps every message of its skeleton is counted, so none may be remembered."""
         number, values = self._spell.learn_values(message, ids)
-        if self._taker is not None:
-            self._taker.tell(number, values)
+        if self.taker is not None:
+            self.taker.tell(number, values)
         return number, values is not None
 
     def add(self, number: int, lines: int, values: Sequence[Common]) -> None:

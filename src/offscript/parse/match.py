@@ -12,7 +12,7 @@ from offscript.entries import WILDCARD, Match, Template
 from offscript.errors import ModelError
 from offscript.parse.frames import framed, is_frame, unframed
 from offscript.parse.lcs import WordIndex, glob_runs, least_common
-from offscript.parse.origins import Origins, by_place, origins_of
+from offscript.parse.origins import Origins, origins_of
 from offscript.parse.pieces import is_warm
 from offscript.parse.tokens import MAX_TOKENS, Tokeniser, Tokens, is_word, own_runs, render, texts_of, words_of
 
@@ -128,8 +128,12 @@ class Templates:
 
     def places(self, key: int) -> int:
         """Return how many `<*>` the template of a key has; KeyError when there is none."""
+        return sum(frame.endswith(WILDCARD) for frame in self.wording(key)[1])
+
+    def wording(self, key: int) -> tuple[str, tuple[str, ...]]:
+        """Return the template of a key without frames, and the frame of each `<*>`; KeyError when there is none."""
         row = self._table[key]
-        return sum(frame.endswith(WILDCARD) for frame in row.frames) if row.frames else len(row.kinds)
+        return row.text, row.frames or (WILDCARD,) * len(row.kinds)
 
     def origins(self, tokens: Tokens) -> tuple[int, Origins]:
         """Return the key of a skeleton, and where what stands at each `<*>` of its template comes from (`origins`).
@@ -141,16 +145,7 @@ class Templates:
         answer = self._find(tokens, (False,) * len(tokens))
         if not answer.known:
             return answer.key, ()
-        row = self._table[answer.key]
-        return answer.key, origins_of(tokens, answer.runs, row.frames or (WILDCARD,) * len(row.kinds))
-
-    def placed(self, key: int, template: str, values: Sequence[str]) -> tuple[str, ...] | None:
-        """Return an entry's values by place of its key's template, None where its message does not fit that.
-
-        An entry that departs from a frame has that value too (`frames`); `template` is the entry's own.
-        """
-        row = self._table[key]
-        return by_place(template, row.text, row.frames or (WILDCARD,) * len(row.kinds), values)
+        return answer.key, origins_of(tokens, answer.runs, self.wording(answer.key)[1])
 
     def keys(self) -> tuple[int, ...]:
         """Return all keys, in order."""

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from offscript.entries import Entry, Fields, Line
 from offscript.errors import StateError
+from offscript.parse.asked import Asked
 from offscript.parse.header import Header, looks_like_continuation
 from offscript.parse.match import Templates
 from offscript.parse.sessions import SessionKey
+
+if TYPE_CHECKING:
+    from offscript.parse.asked_columns import AskedColumns
 
 
 @dataclass(slots=True)
@@ -132,16 +136,29 @@ class Reader:
 
 
 class Matching:
-    """Frozen templates, as the columnar scan asks them: the number of a skeleton is its key."""
+    """Frozen templates, as the columnar scan asks them: the number of a skeleton is its key.
+
+    Args:
+        templates: the templates.
+        asked: what the scan is asked of the values of entries; ValueError for places that no template has.
+    """
 
     learns = False
 
-    def __init__(self, templates: Templates) -> None:
+    def __init__(self, templates: Templates, asked: Asked = ()) -> None:
         self._templates = templates
+        self.taker: AskedColumns | None = None
+        if asked:
+            from offscript.parse.asked_columns import AskedColumns  # noqa: PLC0415  (the compiler is loaded for files)
+
+            self.taker = AskedColumns(templates, asked)
 
     def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
         """Match a message; its key depends on its skeleton alone."""
-        return self._templates.match(message, ids).key, True
+        match = self._templates.match(message, ids)
+        if self.taker is not None:
+            self.taker.tell(message, ids, match)
+        return match.key, True
 
     def add(self, number: int, lines: int, values: object) -> None:
         """Learn nothing: judging never does."""

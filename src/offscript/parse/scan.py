@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from offscript.entries import Line
 from offscript.errors import OffscriptError
 from offscript.parse.alike import NOTHING_ALIKE, Alike, nothing_kept
-from offscript.parse.askers import Skeletons, Taker
+from offscript.parse.asked import Values
+from offscript.parse.askers import Passed, Skeletons
 from offscript.parse.byte_table import ByteCodes
 from offscript.parse.columnar import (
     BY_ITSELF,
@@ -70,7 +71,8 @@ class Scanned:
     """The entries of a block as columns: place of the line, number of the skeleton, code of the session (-1: none).
 
     `stamps` are the lines' own times, `times` those of their source at that moment (NaN: none). `began` is the first
-    time of the source before the block. `names` are those of all sessions so far, by code.
+    time of the source before the block. `names` are those of all sessions so far, by code. `values` is
+    what was asked of the entries, if anything was.
     """
 
     raw: RawLines | list[Line]
@@ -82,7 +84,7 @@ class Scanned:
     times: NDArray[np.float64]
     began: float | None
     names: Sequence[str]
-    values: Any = None
+    values: Values | None = None
 
     def line(self, entry: int) -> Line:
         """The line of an entry, as text."""
@@ -113,7 +115,6 @@ class Scanner:
         sample: lines from which the extent of headers is seen.
         skeletons: who gives numbers to skeletons.
         records: the state of the sources, shared with whoever reads lines one by one.
-        taker: who wants values of the lines.
     """
 
     def __init__(
@@ -123,12 +124,11 @@ class Scanner:
         sample: Sequence[str],
         skeletons: Skeletons,
         records: Records,
-        taker: Taker | None = None,
     ) -> None:
         self._key = session_key
         self._skeletons = skeletons
         self._records = records
-        self._taker = taker
+        self._taker = skeletons.taker
         self._shapes = HeaderShapes(header, session_key, sample)
         form = next((column.form for column in header.columns if column.shape == "stamp"), "")
         self._repeats = _REPEATS[stamp(form).repeats] if form else 0
@@ -275,7 +275,7 @@ class Scanner:
         if (numbers == _CONTINUES).any():
             places = np.flatnonzero(numbers != _CONTINUES)
             columns = (numbers[places], sessions[places], stamps[places], times[places])
-        values = None if self._taker is None else self._taker.gather(raw, places, begun.taken)
+        values = None if self._taker is None else self._taker.gather(Passed(raw, lines, begun.taken), places)
         return Scanned(raw, raw.source, places, *columns, began, self.names, values)
 
     def _look_again(self, begun: _Begun) -> None:
@@ -354,7 +354,7 @@ class Scanner:
         numbers, sessions = (np.array(column, np.int64) for column in columns[:2])
         stamps, times = (np.array(column, np.float64) for column in columns[2:])
         at = np.array(places, np.int64)
-        values = None if self._taker is None else self._taker.gather(None, at, [])
+        values = None if self._taker is None else self._taker.gather(None, at)
         return Scanned(lines, source, at, numbers, sessions, stamps, times, began, self.names, values)
 
     def _settle(

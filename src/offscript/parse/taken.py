@@ -19,16 +19,17 @@ Numbers = NDArray[np.int64]
 
 
 class Wanted(NamedTuple):
-    """The own values wanted of each skeleton: `slots[firsts[code] : firsts[code + 1]]`."""
+    """The own values wanted of each skeleton: `slots[firsts[code] : firsts[code + 1]]`; `reads` is 1 for numbers."""
 
     firsts: Numbers
     slots: Numbers
+    reads: Bytes
 
 
 class Taken(NamedTuple):
     """Values taken, in the order in which lines were read: line, number in `Wanted.slots`, span, number, unit code.
 
-    `used[0]` of them are; the number is NaN where the value is none.
+    `used[0]` of them are; the number is NaN where the value is none, and anything where it was not to be read.
     """
 
     used: Numbers
@@ -40,7 +41,12 @@ class Taken(NamedTuple):
     units: Bytes
 
 
-NOTHING_WANTED: Final = Wanted(np.zeros(1, np.int64), np.zeros(0, np.int64))
+def nothing_wanted() -> Wanted:
+    """Return that nothing is wanted yet of any skeleton."""
+    return Wanted(np.zeros(64, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8))
+
+
+NOTHING_WANTED: Final = nothing_wanted()
 """For scans of which no value is wanted."""
 
 
@@ -73,6 +79,7 @@ def take_values(
         place = at + wanted.slots[want] * step
         begin, end = start + begins[place], start + ends[place]
         taken.lines[row], taken.wants[row], taken.begins[row], taken.ends[row] = line, want, begin, end
-        taken.numbers[row], taken.units[row] = number_at(base + begin, base + end)
+        if wanted.reads[want]:
+            taken.numbers[row], taken.units[row] = number_at(base + begin, base + end)
         row += 1
     taken.used[0] = row
