@@ -15,12 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from offscript import Detector, Line, Model
-from offscript.entries import Verdict
+from offscript.entries import Fields, Verdict
 from offscript.journal import record_of
 from offscript.parse import last_lines
+from offscript.parse.asked import Values
 from offscript.parse.raw_lines import RawLines
+from offscript.parse.records import entry_of
 from offscript.parse.scan import Scanned
 from offscript.parse.session_key import SessionKey
+from offscript.value_judge import ValueJudge
 
 STORIES = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 MESSAGES = [
@@ -28,7 +31,9 @@ MESSAGES = [
     "user authenticated",
     "cache hit for item 5",
     "chunk 3 written",
+    "chunk 90000 written",
     "response sent with status 200",
+    "response sent with status 777",
     "connection closed",
     "volcano erupts",
     "größe is 7 " + "ü" * 600,
@@ -111,7 +116,20 @@ class Twins:
         sessions = np.array([-1 if none else code for code in codes], np.int64)
         numbers, places = np.array(keys, np.int64), np.arange(len(rows))
         times = np.where(np.isfinite(stamps), stamps, math.nan)
-        return Scanned(raw, source, places, numbers, sessions, stamps, times, began, self.names)
+        values = self.values(lines, keys)
+        return Scanned(raw, source, places, numbers, sessions, stamps, times, began, self.names, values)
+
+    def values(self, lines: Sequence[Line], keys: Sequence[int]) -> Values:
+        """What the scan would say of the values of these entries."""
+        judge = ValueJudge(self.model.values, self.model.templates)
+        rows = [
+            (place, *answer)
+            for place, (line, key) in enumerate(zip(lines, keys, strict=True))
+            if judge.asks(key)
+            for answer in judge.read(entry_of(line, Fields(line.text), None, None, self.model.templates))
+        ]
+        entries, asked, numbers = zip(*rows, strict=True) if rows else ((), (), ())
+        return Values(np.array(entries, np.int32), np.array(asked, np.int32), np.array(numbers, np.float64))
 
     def step(self, kind: str, *told_: Any) -> None:
         """Take one step of a story."""

@@ -297,12 +297,12 @@ def test_long_logs_are_cut_to_what_is_kept() -> None:
     """Above the cap the latest sessions are kept where times are known, else a sample; of a stream, its end."""
     sessions = tuple(np.full(10, 3 + n, np.int32) for n in range(6))
     ended, times = (True,) * 6, (5.0, 4.0, 3.0, 2.0, 1.0, 0.0)
-    latest = Lesson(sessions, ended, times, False).within(30, 0)
+    latest = Lesson(sessions, ended, times, False, tuple(range(len(sessions)))).within(30, 0)
     assert [int(s[0]) for s in latest.sessions] == [3, 4, 5]
     assert latest.order == (5.0, 4.0, 3.0)
-    sample = Lesson(sessions, ended, None, False).within(30, 0)
+    sample = Lesson(sessions, ended, None, False, tuple(range(len(sessions)))).within(30, 0)
     assert len(sample.sessions) == 3
-    stream = Lesson((np.arange(100, dtype=np.int32),), (False,), None, True).within(30, 0)
+    stream = Lesson((np.arange(100, dtype=np.int32),), (False,), None, True, (0,)).within(30, 0)
     assert stream.sessions[0].tolist() == list(range(70, 100))
 
 

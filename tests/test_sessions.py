@@ -331,10 +331,10 @@ class TestTimeout:
 
     def test_a_log_too_short_teaches_no_end(self) -> None:
         """Where a longer gap could not have been seen, silence is no end, and the reason says so."""
-        short = learn_timeout([60.0] * 2000, [130.0] * 50, span=180.0)
+        short = learn_timeout([60.0] * 2000, [330.0] * 50, span=180.0)
         assert (short.completed, short.open) == (0, 50)
         assert "END is not learnt" in short.describe()
-        long = learn_timeout([60.0] * 2000, [130.0] * 50, span=1800.0)
+        long = learn_timeout([60.0] * 2000, [330.0] * 50, span=1800.0)
         assert (long.completed, long.open) == (50, 0)
 
     def test_without_gaps_nothing_closes(self) -> None:

@@ -27,6 +27,8 @@ from offscript.parse.session_columns import MAY_BE_JOINED, Entered, find_high, f
 from offscript.parse.session_counts import KnownCounts, keys_of
 from offscript.parse.session_rows import Held, Json
 from offscript.parse.session_store import SessionStore
+from offscript.value_blocks import BlockValues
+from offscript.value_judge import ValueFlag, ValueJudge
 from offscript.verdicts import Flagged, Later, SessionScores, last_entry, verdicts_of
 from offscript.wording import TEXT_KEPT, Words
 
@@ -37,7 +39,7 @@ OUTSIDE: Final = -1
 """The row of histories of an entry outside sessions, which has none."""
 
 _NONE: Final = np.empty(0, np.int32)
-NOTHING: Final = Entered(_NONE, _NONE, _NONE, np.empty(0, np.uint8))
+NOTHING: Final = Entered(_NONE, _NONE, _NONE, np.empty(0, np.uint8), np.empty(0))
 """What a block without entries tells."""
 
 Numbers = NDArray[np.int64]
@@ -48,8 +50,9 @@ Place = tuple[int, int, int, float, str, str]
 class BlockJudge:
     """Open sessions in columns, and what is said of the entries of blocks; `counts` is that of the detector."""
 
-    def __init__(self, model: Model, reader: Reader, counts: Counter[str]) -> None:
+    def __init__(self, model: Model, reader: Reader, counts: Counter[str], values: ValueJudge) -> None:
         self.model = model
+        self._values = BlockValues(model, values)
         self._reader = reader
         self._counts = counts
         self._one_stream = model.session_key.where == "none"
@@ -166,20 +169,28 @@ class BlockJudge:
         places: list[tuple[int, int]] = []
         rows: list[int] = []
         targets: list[int] = []
+        found: dict[Place, Flagged] = {}
         for number, (scanned, entered) in enumerate(zip(blocks, inside, strict=True)):
             told = self._told_of(scanned, entered, flags)
+            for place, flag in self._values.flagged(scanned, entered, histories, told).items():
+                found[number, place, 1, 0.0, "", ""] = self._with_value(blocks[number], entered, place, flag)
             within = entered.slots[told] >= 0
             places += [(number, place) for place in told.tolist()]
             rows += np.where(within, histories.edges["from"][entered.edges[told]], OUTSIDE).tolist()
             targets += np.where(within, entered.symbols[told], UNKNOWN).tolist()
         past = histories.of(np.maximum(np.array(rows, np.int64), 0))
         scores = self.model.keys.surprise(past, np.array(targets, np.int32))
-        found: dict[Place, Flagged] = {}
         columns = zip(places, rows, targets, past.tolist(), scores.tolist(), strict=True)
         for (number, place), row, target, history, score in columns:
             entry = self._later(blocks[number], place).made()
             found[number, place, 1, 0.0, "", ""] = Flagged(entry, target, tuple(history), score, row != OUTSIDE)
         return found
+
+    def _with_value(self, scanned: Scanned, entered: Entered, place: int, flag: ValueFlag) -> Flagged:
+        """An entry whose key was accepted, but not its time or a value."""
+        history = self.sessions.histories.of(self.sessions.histories.edges["from"][entered.edges[place]])
+        entry = self._later(scanned, place).made()
+        return Flagged(entry, int(entered.symbols[place]), tuple(history.tolist()), flag.score, value=flag)
 
     def _told_of(self, scanned: Scanned, entered: Entered, flags: NDArray[np.bool_]) -> Numbers:
         """The places of a block's entries that are flagged and can be judged; marks sessions joined midway."""

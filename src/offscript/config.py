@@ -125,6 +125,17 @@ class Config(BaseSettings):
         description="Whether closed sessions are also judged by how often each key came in them; without, a session "
         "is judged by its order and its end alone.",
     )
+    values: bool = Field(
+        True,
+        description="Whether times and values are judged too: slow, large or new ones on a script that is kept.",
+    )
+    confidence: float = Field(
+        0.999,
+        gt=0.5,
+        lt=1,
+        description="Share of normal numbers within the range that verdicts tell, inside which nothing is flagged: the "
+        "paper's highest, the only one of its three that gave no false alarm (Fig 9).",
+    )
     rule: Literal["likelihood", "top-g"] = Field(
         "likelihood", description="How a key is judged; likelihood is calibrated to a promised false-alarm share."
     )

@@ -20,6 +20,7 @@ from offscript.model import Model
 from offscript.parse.pieces import is_compiled
 from offscript.parse.records import Matching, Reader
 from offscript.parse.sessions import Session
+from offscript.value_judge import ValueJudge
 from offscript.wording import TEXT_KEPT
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class Detector:
         self.counts: Counter[str] = Counter()
         self._observe = observe
         self._reader = Reader(model.header, model.session_key, model.templates)
-        self._lines = LineJudge(model, self._reader, self.counts, observe)
+        self._values = ValueJudge(model.values, model.templates)
+        self._lines = LineJudge(model, self._reader, self.counts, self._values, observe)
         self._blocks: BlockJudge | None = None
         self._in_blocks = False  # whether the open sessions are held in columns
         self._waited = 0
@@ -93,7 +95,7 @@ class Detector:
         if self._blocks is None:
             from offscript.block_judge import BlockJudge  # noqa: PLC0415  (the compiler is loaded only for files)
 
-            self._blocks = BlockJudge(self.model, self._reader, self.counts)
+            self._blocks = BlockJudge(self.model, self._reader, self.counts, self._values)
         if not (self._in_blocks and self._blocks.knows(blocks[0].names)):
             self._blocks.take(self._in_lines().sessions.hand_over(), blocks[0].names)
             self._in_blocks = True
@@ -133,7 +135,7 @@ class Detector:
                 self.model.header,
                 self.model.session_key,
                 [line.text for line in islice(piece, HEADER_SAMPLE)],
-                Matching(self.model.templates),
+                Matching(self.model.templates, self._values.asked),
                 self._reader.records,
             )
             yield from scanner.scan(chain([piece], pieces))
@@ -169,15 +171,19 @@ class Detector:
 
     def state(self) -> dict[str, Any]:
         """Return the whole state as JSON rows."""
-        return self._rows(self._reader.records.rows(), self._in_lines().sessions.rows())
+        return self._rows(self._reader.records.rows(), self._in_lines().sessions.rows(), self._values.rows())
 
     def changes(self) -> dict[str, Any]:
         """Return the rows touched since the last call; a row that is gone has the value None."""
-        return self._rows(self._reader.records.changes(), self._in_lines().sessions.changes())
+        records, sessions = self._reader.records.changes(), self._in_lines().sessions.changes()
+        return self._rows(records, sessions, self._values.changes())
 
-    def _rows(self, records: Mapping[str, Any], sessions: Mapping[str, Any]) -> dict[str, Any]:
+    def _rows(
+        self, records: Mapping[str, Any], sessions: Mapping[str, Any], levels: Mapping[str, Any]
+    ) -> dict[str, Any]:
         rows: dict[str, Any] = {"detector": {"lineage": self.model.lineage, "counts": dict(self.counts)}}
         rows |= {f"source/{name}": row for name, row in records.items()}
+        rows |= {f"level/{name}": row for name, row in levels.items()}
         return rows | {f"session/{name}": row for name, row in sessions.items()}
 
     def _restore(self, state: Mapping[str, Any]) -> None:
@@ -190,7 +196,7 @@ class Detector:
         if not isinstance(counts, Mapping) or not all(type(count) is int for count in counts.values()):
             raise StateError("the counts of this state are damaged", remedy=START_ANEW)
         self.counts.update(counts)
-        parts: dict[str, dict[str, Any]] = {"source": {}, "session": {}}
+        parts: dict[str, dict[str, Any]] = {"source": {}, "session": {}, "level": {}}
         for name, row in state.items():
             kind, _, rest = name.partition("/")
             if name != "detector" and kind not in parts:
@@ -199,6 +205,7 @@ class Detector:
                 parts[kind][rest] = row
         self._reader.records.load(parts["source"])
         self._lines.sessions.load(parts["session"])
+        self._values.load(parts["level"])
         keys = frozenset(self.model.templates.keys())
         for session in self._lines.sessions:
             self._check(session, keys)

@@ -18,6 +18,7 @@ from offscript.entries import END, START, UNKNOWN, Entry, Line, Verdict
 from offscript.model import Model
 from offscript.parse.records import Reader
 from offscript.parse.sessions import Closed, OpenSessions, Session
+from offscript.value_judge import ValueFlag, ValueJudge
 from offscript.verdicts import Flagged, Later, SessionScores, last_entry, last_row, verdicts_of
 from offscript.wording import Words
 
@@ -29,7 +30,10 @@ FIRST_LINE = 1.0  # where the clock of a source without stamps begins: it counts
 
 @dataclass(slots=True)
 class _Case:
-    """A symbol that came after a history, to be judged; `known` says whether the entry's key is."""
+    """A symbol that came after a history, to be judged; `known` says whether the entry's key is.
+
+    `elapsed` is the time, in seconds, since the entry before in the session, None where there is none.
+    """
 
     entry: Entry | Later
     known: bool
@@ -37,15 +41,22 @@ class _Case:
     history: tuple[int, ...]
     session: Session | None
     may_be_joined: bool = False
+    elapsed: float | None = None
 
 
 class LineJudge:
     """Open sessions as objects, and what is said of their entries; `counts` is that of the detector."""
 
     def __init__(
-        self, model: Model, reader: Reader, counts: Counter[str], observe: Callable[[Entry], None] | None
+        self,
+        model: Model,
+        reader: Reader,
+        counts: Counter[str],
+        values: ValueJudge,
+        observe: Callable[[Entry], None] | None,
     ) -> None:
         self.model = model
+        self._values = values
         self.sessions = OpenSessions(model.timeout, model.config.max_open_sessions)
         self._reader = reader
         self._counts = counts
@@ -113,6 +124,7 @@ class LineJudge:
         if name is None and not self._one_stream:
             self._counts["entries without session"] += 1
             return _Case(entry, known, UNKNOWN, self._start, None)
+        elapsed = self.sessions.idle(source, name or "") if self.model.values.judges else None
         session = self.sessions.enter(source, name or "")
         if session.entries == 1 and not self._one_stream:
             self._counts["sessions"] += 1
@@ -123,7 +135,7 @@ class LineJudge:
         session.extra["last"] = entry
         if isinstance(entry, Entry):
             self._remember(session)
-        return _Case(entry, known, target, history, session, self._may_be_joined(session, began))
+        return _Case(entry, known, target, history, session, self._may_be_joined(session, began), elapsed)
 
     def _remember(self, session: Session) -> None:
         """Keep of a session's last entry what the verdict at its close will need, as JSON."""
@@ -171,17 +183,29 @@ class LineJudge:
                 profile = 0.0
             if max(order, profile) >= 1.0:
                 flagged.append(self._flagged(case, order, profile))
+            elif (value := self._judge_values(case)) is not None:
+                flagged.append(Flagged(_made(case.entry), case.target, case.history, value.score, value=value))
         if flagged:
             self._counts["anomalies"] += len(flagged)
         return verdicts_of(self._words, flagged)
 
     def _flagged(self, case: _Case, order: float, profile: float) -> Flagged:
         """The case as it is told: the higher score, and of order if that flags it, for it says what was expected."""
-        entry = case.entry.made() if isinstance(case.entry, Later) else case.entry
+        entry = _made(case.entry)
         score = max(order, profile)
         if order < 1.0 and case.session is not None:
             return Flagged(entry, case.target, case.history, score, True, self._scores.vector(case.session.counts))
         return Flagged(entry, case.target, case.history, score, case.session is not None)
+
+    def _judge_values(self, case: _Case) -> ValueFlag | None:
+        """What is wrong with the time or the values of an entry whose key was accepted."""
+        if not self.model.values.judges or case.session is None or not case.known or case.target == END:
+            return None
+        entry = case.entry
+        key = entry.key if isinstance(entry, Entry) else int(entry.scanned.numbers[entry.place])
+        asked = self._values.read(_made(entry)) if self._values.asks(key) else ()
+        before = self.model.keys.key(case.history[-1]) or 0
+        return self._values.one(case.session.source, key, before, case.elapsed, asked)
 
     def _profile_scores(self, sessions: Sequence[Session | None]) -> list[float]:
         if not self._scores.serve:
@@ -207,3 +231,7 @@ class LineJudge:
         if case.target == UNKNOWN and not case.known:
             return True
         return not (START in case.history and (self._one_stream or case.session.extra.get("joined")))
+
+
+def _made(entry: Entry | Later) -> Entry:
+    return entry.made() if isinstance(entry, Later) else entry

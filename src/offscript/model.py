@@ -30,12 +30,13 @@ from safetensors import SafetensorError
 from offscript.config import Config
 from offscript.errors import ModelError, OffscriptError
 from offscript.models.keys import KeyModel
+from offscript.models.values import ValueModel
 from offscript.parse.header import Header
 from offscript.parse.match import Templates
 from offscript.parse.sessions import SessionKey
 
 FORMAT = "offscript-model"
-FORMAT_VERSION = 2  # 2: the threshold of the session profile, and one joint promise
+FORMAT_VERSION = 3  # 2: the threshold of the session profile, and one joint promise; 3: times and values
 MAX_JSON_BYTES = 512 << 20  # 10,000 templates and 200,000 distinct sessions take about 100 MB
 MAX_WEIGHT_BYTES = 1 << 30  # the largest network that Config allows, eight layers of 1,024 units, takes 300 MB
 MAX_ABOUT_BYTES = 1 << 20
@@ -72,6 +73,7 @@ class Model:
     timeout: float | None
     templates: Templates
     keys: KeyModel
+    values: ValueModel = field(default_factory=ValueModel)
     facts: Mapping[str, Any] = field(default_factory=dict)
     lineage: str = ""
     version: int = 1
@@ -199,6 +201,7 @@ def _encode(model: Model) -> tuple[bytes, bytes]:
         "facts": dict(model.facts),
         "templates": model.templates.to_dict(),
         "keys": meta,
+        "values": model.values.to_dict(),
         "weights": {"bytes": len(weights), "sha256": _digest(weights)},
     }
     return weights, _dump(body)
@@ -225,6 +228,7 @@ def _decode(home: Path, body: Mapping[str, Any], weights: bytes) -> Model:
             timeout=_timeout(body["timeout"]),
             templates=Templates.from_dict(body["templates"]),
             keys=KeyModel.from_parts(body["keys"], arrays),
+            values=ValueModel.from_dict(body["values"]),
             facts=dict(body["facts"]),
         )
         _check_fit(model)
@@ -248,6 +252,9 @@ def _check_fit(model: Model) -> None:
         raise ValueError("settings and key model differ in their history")
     if not set(model.keys.vocabulary.keys) <= set(model.templates.keys()):
         raise ValueError("a key of the key model has no template")
+    judged = {gauge.key for gauge in model.values.gauges} | {one.key for one in model.values.lists}
+    if not judged <= set(model.templates.keys()):
+        raise ValueError("a key of the value models has no template")
 
 
 def _reason(error: Exception) -> str:

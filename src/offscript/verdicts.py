@@ -17,6 +17,8 @@ from offscript.model import Model
 from offscript.models.keys import reason_of
 from offscript.parse.records import Reader
 from offscript.parse.session_rows import Json
+from offscript.value_judge import ValueFlag
+from offscript.value_wording import value_detail
 from offscript.wording import TEXT_KEPT, Words, detail, verdict_id
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class Flagged:
     """A symbol that came after a history, and scored 1.0 or more.
 
     `within` says whether that was within a session. `counts`, how often each symbol came in the session, are given
-    where these are what is wrong.
+    where these are what is wrong, `value` where a time or a value is: the key itself was accepted.
     """
 
     entry: Entry
@@ -81,6 +83,7 @@ class Flagged:
     score: float
     within: bool = True
     counts: Symbols | None = None
+    value: ValueFlag | None = None
 
 
 def verdicts_of(words: Words, flagged: Sequence[Flagged]) -> list[Verdict]:
@@ -92,7 +95,9 @@ def verdicts_of(words: Words, flagged: Sequence[Flagged]) -> list[Verdict]:
 def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> Verdict:
     lineage = words.model.lineage
     entry, reason = flagged.entry, reason_of(flagged.target)
-    if flagged.counts is not None:
+    if flagged.value is not None:
+        reason = flagged.value.reason
+    elif flagged.counts is not None:
         reason = Reason.UNUSUAL_SESSION
     elif reason is Reason.NEW_KEY and entry.known:  # training met it, but never within a session
         reason = Reason.UNEXPECTED_KEY
@@ -104,16 +109,23 @@ def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> 
         time=entry.time,
         session=entry.session,
         expected=expected,
-        detail=words.differences(flagged.counts)
-        if flagged.counts is not None
-        else detail(words, entry, flagged.history[-1], reason, expected),
+        detail=_detail(words, flagged, reason, expected),
         history=words.keys_of(flagged.history),
     )
 
 
+def _detail(words: Words, flagged: Flagged, reason: Reason, expected: tuple[Expected, ...]) -> str:
+    before = flagged.history[-1]
+    if flagged.value is not None:
+        return value_detail(words, flagged.entry, before, flagged.value)
+    if flagged.counts is not None:
+        return words.differences(flagged.counts)
+    return detail(words, flagged.entry, before, reason, expected)
+
+
 def _expected(words: Words, flagged: Sequence[Flagged]) -> list[tuple[Expected, ...]]:
-    """The likeliest next keys of each; none outside sessions, nor where the session as a whole is what is wrong."""
-    asked = [one.within and one.counts is None for one in flagged]
+    """The likeliest next keys of each; none outside sessions, nor where the key is not what is wrong."""
+    asked = [one.within and one.counts is None and one.value is None for one in flagged]
     within = [one.history for one, is_asked in zip(flagged, asked, strict=True) if is_asked]
     if not within:
         return [() for _ in flagged]

@@ -22,6 +22,9 @@ LOWEST_THRESHOLD = math.log(2)
 FLOOR_BELOW_RARE = 0.01
 """Room below `Rule.rare` for the threshold of a log whose sessions are odder than its networks believe."""
 
+LEAST_STEP = 1e-2
+"""Step, as a share of the measure, of detectors whose scores do not exceed it: next to none, and more than `MARGIN`."""
+
 CONFIDENCE = 0.99
 """How sure the bound of a promise is: among a hundred logs, one lies above it by chance (ours)."""
 
@@ -165,19 +168,23 @@ class Scores:
     """The raw scores of held-out units by one detector, (n,), and the range that its threshold may take.
 
     Below `lowest` everything is on script; `highest` and more is flagged whatever share of the units that takes.
+    Detectors of one `group` look at the same thing.
     """
 
     raw: npt.NDArray[np.float64]
     lowest: float
     highest: float = math.inf
+    group: int = 0
 
 
 def thresholds_for(detectors: Sequence[Scores], share: float) -> tuple[list[float], float]:
     """The thresholds with which all detectors together flag at most `share` of the units, and the share promised.
 
     Each detector's scores are measured by the highest that it would not flag if it had the whole share to itself; then
-    one common factor sets all thresholds, for a unit flagged twice costs once. Where a detector reaches the end of its
-    range, the others share what is left.
+    the thresholds are raised together, for a unit flagged twice costs once. Within a `group` one factor raises all;
+    groups are raised in steps of what the scores above their measure exceed it by on average, so that each gives up as
+    many false alarms, whether its scores thin out fast or slowly. Where a detector reaches the end of its range, the
+    others share what is left.
 
     With n units, the k-th highest of their scores by one detector is passed by a new unit with probability at most
     k/(n+1) when all are exchangeable; k is the largest that keeps this within `share`. With several detectors this is
@@ -200,17 +207,32 @@ def thresholds_for(detectors: Sequence[Scores], share: float) -> tuple[list[floa
     found, settled = list(measure), [False] * len(detectors)
     while not all(settled):
         free = [number for number, done in enumerate(settled) if not done]
-        together = np.max([detectors[number].raw / measure[number] for number in free], axis=0, initial=0.0)
+        excess = {number: detectors[number].raw / measure[number] - 1 for number in free}
+        steps = _steps(detectors, excess, allowed)
+        raised = [excess[number] / steps[detectors[number].group] for number in free]
+        together = np.max(raised, axis=0, initial=-np.inf)
         for number in set(range(len(detectors))) - set(free):
             together[detectors[number].raw >= found[number]] = np.inf
-        factor = _ranked(together, allowed) * (1 + MARGIN)
+        level = _ranked(together, allowed)
         for number in free:
-            one, wanted = detectors[number], measure[number] * factor
+            one = detectors[number]
+            wanted = measure[number] * (1 + level * steps[one.group]) * (1 + MARGIN)
             found[number] = min(max(wanted, one.lowest), one.highest)
             settled[number] = found[number] != wanted
         if not any(settled[number] for number in free):
             break
     return found, _share_of(detectors, found)
+
+
+def _steps(detectors: Sequence[Scores], excess: dict[int, npt.NDArray[np.float64]], allowed: int) -> dict[int, float]:
+    """By group, what the scores above the measure exceed it by on average, of so many as may be flagged."""
+    steps = {}
+    for group in {detectors[number].group for number in excess}:
+        highest = np.max([each for number, each in excess.items() if detectors[number].group == group], axis=0)
+        top = np.sort(highest)[max(0, len(highest) - allowed) :]
+        above = top[(top > 0) & np.isfinite(top)]
+        steps[group] = max(LEAST_STEP, float(above.mean())) if len(above) else LEAST_STEP
+    return steps
 
 
 def _allowed(count: int, share: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from offscript.config import Config
 from offscript.entries import END, FIRST_KEY_SYMBOL, START, UNKNOWN, Reason
 from offscript.errors import InputError
 from offscript.models.calibrate import Promise
-from offscript.models.learning import CALIBRATED_BY, Learnt, Lesson, Taught, calibrate, teach
+from offscript.models.learning import CALIBRATED_BY, Beside, Learnt, Lesson, Taught, calibrate, teach
 from offscript.models.lstm import Curve, Progress
 from offscript.models.pairs import (
     CELLS_AT_ONCE,
@@ -113,17 +114,20 @@ class KeyModel:
         complete: Sequence[bool] | None = None,
         order: Sequence[float] | None = None,
         per_entry: bool = False,
+        beside: Beside | None = None,
         progress: Progress | None = None,
     ) -> KeyModel:
         """Learn from normal sessions, each a sequence of log keys; how they are listed does not matter.
 
         `complete` says which sessions have ended (all, if None); open ones teach no END. `order` gives session end
         times in seconds: folds are then contiguous in time. `per_entry` is for logs without sessions, each sequence
-        a stream: the promise is then per entry. InputError when there is nothing to learn from.
+        a stream: the promise is then per entry. What judges the same sessions by something else stands `beside`: the
+        promise counts all together. InputError when there is nothing to learn from.
         """
-        return cls.fit_each(
-            sequences, [config], complete=complete, order=order, per_entry=per_entry, progress=progress
-        )[0]
+        vocabulary, lesson = cls._lesson(sequences, complete, order, per_entry=per_entry)
+        taught = teach(vocabulary, lesson, config, progress)
+        learnt = calibrate(vocabulary, taught, config, beside)
+        return cls(vocabulary, config.history, config.count_weight, learnt)
 
     @classmethod
     def fit_each(
@@ -142,12 +146,7 @@ class KeyModel:
         >>> [model.promise.asked for model in KeyModel.fit_each([[1, 2, 3]] * 20, shares)]
         [0.1, 0.01]
         """
-        ended = tuple([not per_entry] * len(sequences) if complete is None else map(bool, complete))
-        if not any(len(sequence) or flag for sequence, flag in zip(sequences, ended, strict=True)):
-            raise InputError("holds no sessions to learn from", remedy="give a log with normal entries")
-        vocabulary = Vocabulary.of(sequences)
-        symbols = tuple(vocabulary.encode(sequence) for sequence in sequences)
-        lesson = Lesson(symbols, ended, None if order is None else tuple(order), per_entry)
+        vocabulary, lesson = cls._lesson(sequences, complete, order, per_entry=per_entry)
         taught: dict[str, Taught] = {}
         models = []
         for config in configs:
@@ -157,6 +156,24 @@ class KeyModel:
             learnt = calibrate(vocabulary, taught[name], config)
             models.append(cls(vocabulary, config.history, config.count_weight, learnt))
         return models
+
+    @staticmethod
+    def _lesson(
+        sequences: Sequence[Sequence[int]],
+        complete: Sequence[bool] | None,
+        order: Sequence[float] | None,
+        *,
+        per_entry: bool,
+    ) -> tuple[Vocabulary, Lesson]:
+        """The sessions as symbols; InputError where there are none."""
+        ended = tuple([not per_entry] * len(sequences) if complete is None else map(bool, complete))
+        if not any(len(sequence) or flag for sequence, flag in zip(sequences, ended, strict=True)):
+            raise InputError("holds no sessions to learn from", remedy="give a log with normal entries")
+        vocabulary = Vocabulary.of(sequences)
+        symbols = tuple(vocabulary.encode(sequence) for sequence in sequences)
+        sizes = list(map(len, sequences)) if per_entry else [1] * len(sequences)
+        numbers = tuple(accumulate(sizes, initial=0))[:-1]
+        return vocabulary, Lesson(symbols, ended, None if order is None else tuple(order), per_entry, numbers)
 
     def symbol(self, key: int) -> int:
         """The symbol of a log key; UNKNOWN for keys never seen."""

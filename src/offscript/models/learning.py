@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,19 @@ CALIBRATED_BY = (
     "false_alarms_per_entry",
 )
 """The settings that leave the networks as they are: only `calibrate` reads them."""
+
+
+class Beside(Protocol):
+    """Detectors that judge the same sessions (or entries) by something else, and share the promise."""
+
+    units: int
+    """How many sessions, or entries of streams, there are."""
+
+    def held_out(self, fold: npt.NDArray[np.int64], folds: int) -> Sequence[Scores]:
+        """The scores of each unit by what was learnt without its fold; of fold -1 are those that are not kept."""
+
+    def take(self, thresholds: Sequence[float]) -> None:
+        """Take the thresholds, one for each of the scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +101,15 @@ class DistinctSessions:
 class Lesson:
     """The normal sessions to learn from: symbols, whether each has ended, and when (None: no times).
 
-    `per_entry` says that a session is a whole stream, and that the promise counts entries.
+    `per_entry` says that a session is a whole stream, and that the promise counts entries. `numbers` are those of the
+    sessions among all that were given, of streams those of their first entries.
     """
 
     sessions: tuple[Symbols, ...]
     complete: tuple[bool, ...]
     order: tuple[float, ...] | None
     per_entry: bool
+    numbers: tuple[int, ...]
 
     def within(self, limit: int, seed: int) -> Lesson:
         """At most about `limit` entries: the latest where times are known, else a sample; of streams, their ends."""
@@ -102,14 +117,17 @@ class Lesson:
         if total <= limit:
             return self
         if self.per_entry:
-            share = limit / total
-            return replace(self, sessions=tuple(s[len(s) - int(len(s) * share) :] for s in self.sessions))
+            cuts = [len(session) - int(len(session) * limit / total) for session in self.sessions]
+            sessions = tuple(session[cut:] for session, cut in zip(self.sessions, cuts, strict=True))
+            numbers = tuple(number + cut for number, cut in zip(self.numbers, cuts, strict=True))
+            return replace(self, sessions=sessions, numbers=numbers)
         rank = self.ranked() if self.order is not None else np.random.default_rng([seed, 3]).permutation(self.ranked())
         size = np.cumsum([len(self.sessions[number]) for number in rank[::-1]])
         kept = sorted(rank[::-1][: max(1, int((size <= limit).sum()))])
         order = None if self.order is None else tuple(self.order[number] for number in kept)
         sessions = tuple(self.sessions[number] for number in kept)
-        return Lesson(sessions, tuple(self.complete[number] for number in kept), order, False)
+        complete = tuple(self.complete[number] for number in kept)
+        return Lesson(sessions, complete, order, False, tuple(self.numbers[number] for number in kept))
 
     def names(self) -> list[tuple[float, bytes, bool]]:
         """What each session is ranked by: its time, then its content, never its place in the list."""
@@ -150,8 +168,8 @@ def profile_of(sessions: DistinctSessions, symbols: int, threshold: float) -> Pr
 class Taught:
     """What training gave, before calibration: the lesson as it was cut, and the networks, one a fold.
 
-    `unit` and `fold` (n,) are those of each window, `owners` (units,) the number of each unit's session; of a stream
-    the units are entries.
+    `unit` and `fold` (n,) are those of each window, `owners` (units,) the number of each unit's session, `names`
+    (units,) that of the unit among all that were given; of a stream the units are entries.
     """
 
     lesson: Lesson
@@ -159,6 +177,7 @@ class Taught:
     unit: npt.NDArray[np.int64]
     fold: npt.NDArray[np.int64]
     owners: npt.NDArray[np.int64]
+    names: npt.NDArray[np.int64]
     ensemble: Ensemble
     curves: tuple[Curve, ...]
 
@@ -170,14 +189,18 @@ def teach(vocabulary: Vocabulary, lesson: Lesson, config: Config, progress: Prog
     unit, fold, owners, folds = _folds(lesson, found, config)
     pairs = distinct_pairs(found, unit, fold, folds)
     ensemble, curves = train_ensemble(pairs, len(vocabulary), config, progress)
-    return Taught(lesson, pairs, unit, fold, owners, ensemble, curves)
+    names = np.array(lesson.numbers, np.int64)[owners]
+    if lesson.per_entry:
+        names = names + found.position
+    return Taught(lesson, pairs, unit, fold, owners, names, ensemble, curves)
 
 
-def calibrate(vocabulary: Vocabulary, taught: Taught, config: Config) -> Learnt:
+def calibrate(vocabulary: Vocabulary, taught: Taught, config: Config, beside: Beside | None = None) -> Learnt:
     """Set the thresholds of order, END and profile, on what each fold's network and the other folds say of it.
 
     A pair's probability is the blend of network and sightings (`Sightings.blend`); out of fold both know the other
-    folds only, and so does the profile. The share promised counts all of them together, new keys included.
+    folds only, and so does the profile. The share promised counts all of them together, new keys included, and what
+    stands `beside` them.
     """
     lesson, pairs, unit = taught.lesson, taught.pairs, taught.unit
     asked = config.false_alarms_per_entry if lesson.per_entry else config.false_alarms
@@ -194,7 +217,10 @@ def calibrate(vocabulary: Vocabulary, taught: Taught, config: Config) -> Learnt:
     if has_profile:
         # where order takes the whole share, only what is farther off than all held-out sessions is flagged
         detectors.append(Scores(distance, LOWEST, max(LOWEST, float(distance.max()) * (1 + MARGIN))))
-    thresholds, share = thresholds_for(detectors, asked)
+    others = _held_out_beside(beside, taught, folds) if beside is not None and folds > 1 else []
+    thresholds, share = thresholds_for([*detectors, *others], asked)
+    if beside is not None and others:
+        beside.take(thresholds[len(detectors) :])
     kind: Literal["entry", "session"] = "entry" if lesson.per_entry else "session"
     sessions = DistinctSessions.of(lesson.sessions, lesson.complete)
     return Learnt(
@@ -207,6 +233,14 @@ def calibrate(vocabulary: Vocabulary, taught: Taught, config: Config) -> Learnt:
         sessions,
         profile_of(sessions, len(vocabulary), thresholds[1]) if has_profile else None,
     )
+
+
+def _held_out_beside(beside: Beside, taught: Taught, folds: int) -> list[Scores]:
+    """What the other detectors say of each unit."""
+    fold, of_unit = np.full(beside.units, -1, np.int64), np.empty(len(taught.names), np.int64)
+    of_unit[taught.unit] = taught.fold
+    fold[taught.names] = of_unit
+    return [replace(scores, raw=scores.raw[taught.names]) for scores in beside.held_out(fold, folds)]
 
 
 def _distances(vocabulary: Vocabulary, taught: Taught, folds: int) -> npt.NDArray[np.float64]:

@@ -121,6 +121,16 @@ def in_base(value: float, unit: str) -> float:
     return value / factor if divides else value * factor
 
 
+def seconds_in(unit: str) -> float:
+    """Return what one of a unit is in seconds; 0.0 for a unit of anything else, and for no unit.
+
+    >>> seconds_in("ms"), seconds_in("minutes"), seconds_in("KB"), seconds_in("")
+    (0.001, 60.0, 0.0, 0.0)
+    """
+    code = UNIT_CODES.get(unit, 0)
+    return in_base(1.0, unit) if UNIT_CODES["ns"] <= code <= UNIT_CODES["hours"] else 0.0
+
+
 def shown(value: float, unit: str) -> str:
     """Write a value, given in base units, in a unit, with three digits or as many as a whole number has.
 

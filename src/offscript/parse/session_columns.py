@@ -59,13 +59,15 @@ class Table(NamedTuple):
 class Entered(NamedTuple):
     """What `enter` tells of each entry: its symbol, its session's record, the edge it took, whether it opened it.
 
-    Record and edge are -1 for an entry without session.
+    Record and edge are -1 for an entry without session. `idle` is the time since the entry before in the session, not a
+    number where there is none, or where the source has no stamps.
     """
 
     symbols: Small
     slots: Small
     edges: Small
     opened: Bytes
+    idle: Times
 
 
 @inlined
@@ -196,6 +198,16 @@ def open_session(source: int, code: int, has_counts: bool, table: Table) -> int:
 
 
 @inlined
+def come_back(slot: int, source: int, sessions: Records, clocks: Records) -> float:
+    """Put an open session behind all others of its source; return for how long it was idle, if there are stamps."""
+    if sessions[slot].after >= 0:
+        unlink(slot, sessions, clocks)
+        append(slot, sessions, clocks)
+    clock = clocks[source]
+    return float(clock.now - sessions[slot].last) if clock.stamped else np.nan
+
+
+@inlined
 def may_be_joined(source: int, timeout: float, clocks: Records) -> bool:
     """Whether a session that opens now may have begun before its source did."""
     clock = clocks[source]
@@ -243,7 +255,7 @@ def enter(
     edges, met = borrowed(automaton.edges, len(automaton.edges), EDGE), borrowed(automaton.sums, 2, np.int64)
     table = borrowed_table(table)
     sessions, facts, clocks, chunks, sums, slots, _ = table
-    out_symbols, out_slots, out_edges, out_opened = out
+    out_symbols, out_slots, out_edges, out_opened, out_idle = out
     while at < len(codes):
         if not has_room(sums, sessions, chunks) or is_full(met, first, edges):
             return at
@@ -253,6 +265,7 @@ def enter(
             close_idle(source, at, timeout, table)
         symbol = symbol_of(numbers[at], direct, large, symbols)
         out_symbols[at], out_slots[at], out_edges[at], out_opened[at] = symbol, -1, -1, 0
+        out_idle[at] = np.nan
         if codes[at] < 0:
             at += 1
             continue
@@ -262,9 +275,8 @@ def enter(
             slot = open_session(source, codes[at], has_counts, table)
             out_opened[at] = MAY_BE_JOINED if may_join and may_be_joined(source, timeout, clocks) else OPENED
             drop_idlest(source, at, most, table)
-        elif sessions[slot].after >= 0:
-            unlink(slot, sessions, clocks)
-            append(slot, sessions, clocks)
+        else:
+            out_idle[at] = come_back(slot, source, sessions, clocks)
         session = sessions[slot]
         session.last, session.arrival = clocks[source].now, sums[0].arrivals
         session.entries += 1
@@ -287,7 +299,7 @@ def find_high(numbers: Numbers, flags: Flags, entered: Entered, high: Numbers) -
 
     `flags` are those of the edges; an entry without session is flagged when its key is unknown.
     """
-    _, slots, edges, _ = entered
+    _, slots, edges, _, _ = entered
     found = outside = 0
     for place in range(len(numbers)):
         if slots[place] < 0:

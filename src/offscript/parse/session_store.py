@@ -109,7 +109,7 @@ class SessionStore:
         self._clocks[self._source]["began"] = nan if began is None else began
         count = len(codes)
         symbols, slots, taken = np.empty((3, count), np.int32)
-        out = Entered(symbols, slots, taken, np.empty(count, np.uint8))
+        out = Entered(symbols, slots, taken, np.empty(count, np.uint8), np.empty(count))
         at = 0
         given = codes, numbers, stamps, self._rules, self._keys
         while (at := enter(at, self._source, *given, self._table(), self.histories.automaton, out)) < count:

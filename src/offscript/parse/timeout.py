@@ -14,15 +14,16 @@ MAX_CUT = 1e-3
 """Share of in-session gaps that may be longer than the time-out before safety is added: a session cut in two costs a
 false verdict, and one session in a thousand is the share of false alarms promised by default."""
 
-SAFETY = 2.0
-"""The time-out is this many times that gap: a session has some ten gaps, so a thousandth of the gaps would cut one
-session in a hundred; on the public logs twice the gap cuts one in a thousand or none. Waiting costs only delay."""
+SAFETY = 5.0
+"""The time-out is this many times that gap. Twice would cut hardly a normal session, but a step that takes three times
+as long as ever before is to be told as a slow step, and not as the end of one session and an odd beginning of another;
+with five times, what is slower than that counts as lost. Waiting costs only delay."""
 
 MIN_TIMEOUT = 10.0
 """Seconds (or lines) below which closing gains nothing: stamps of whole seconds hide shorter gaps, and threads write
 late by as much."""
 
-MIN_SPANS = 5.0
+MIN_SPANS = 2.0
 """The log must be this many time-outs long (ten such gaps) before silence counts as an end: in a shorter one the longer
 gaps could not have been seen. The first three minutes of a file system's log show no step that follows hours later."""
 
@@ -80,7 +81,7 @@ def learn_timeout(gaps: Gaps, censored: Gaps, span: float | None = None) -> Time
         span: the time from the first to the last line of the log; the longest of the gaps if not given.
 
     >>> learn_timeout([1.0] * 990 + [30.0] * 10, [500.0], span=5000.0).seconds
-    60.0
+    150.0
     """
     seen = np.sort(np.maximum(np.asarray(gaps, np.float64), 0.0))
     silent = np.sort(np.maximum(np.asarray(censored, np.float64), 0.0))

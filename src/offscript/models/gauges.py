@@ -1,0 +1,224 @@
+"""Gauges: the normal range of one number of one key, about a level that may move slowly (ours; CCS 2017 section 3.2).
+
+A deviation is the number less its level. A level follows its numbers by a small step to their side each time, which
+holds it at their median: a drift over days takes the range along, and one far number moves it no more than a near one.
+What was flagged moves nothing, so that an outlier does not excuse the next; but what is flagged `SETTLED` times
+running, on the same side, is the new normal: the last of these verdicts says so, and the level is put there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.models.tails import LEAST_SHARE, SHAPES, TIME_SHAPES, Tail, tail_of
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+RATE: Final = 1 / 256
+"""Step of a level, in half interquartile ranges: chance alone moves it by a sixteenth of that, and a drift of one in
+three hundred numbers or more is followed."""
+
+SETTLED: Final = 64
+"""Flagged numbers running, on one side, that are a new level: a passing fault seldom lasts that many runs of a step,
+and nobody needs to be told the same thing a sixty-fifth time."""
+
+MOST_SEEN: Final = 64
+"""Distances of a tail that a bundle may hold: as many as there are powers of two."""
+
+INSIDE, FLAGGED, NEW_LEVEL = range(3)
+"""What `follow` says of a number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """The normal range of one number: place 0 is elapsed time, of entries that came after the key `after` (None: any).
+
+    `middle` is the median deviation, `spread` half their interquartile range, `level` where the level stood when
+    training ended. `seconds` is what one of its unit is in seconds, 0 where it is no time. `predicted` says that a
+    network gives the level. `learnt_from` counts the numbers.
+
+    >>> gauge = Gauge.of((7, 1, None), np.concatenate((np.full(50, 19.0), np.full(50, 20.0))), resolution=1.0)
+    >>> gauge.limits(surprise_at(0.999))[1] < 26 < gauge.limits(surprise_at(0.999999))[1]
+    True
+    """
+
+    key: int
+    place: int
+    after: int | None
+    low: Tail
+    high: Tail
+    middle: float
+    spread: float
+    level: float = 0.0
+    unit: str = ""
+    seconds: float = 0.0
+    learnt_from: int = 0
+    predicted: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        name: tuple[int, int, int | None],
+        deviations: Floats,
+        *,
+        resolution: float,
+        unit: str = "",
+        seconds: float = 0.0,
+        still: bool = False,
+    ) -> Gauge:
+        """The gauge of normal deviations, (n,), of numbers of a resolution; the level of a `still` one does not move.
+
+        `name` is (key, place, after).
+        """
+        first, middle, third = (float(number) for number in np.quantile(deviations, (0.25, 0.5, 0.75)))
+        least = resolution or abs(middle) * LEAST_SHARE or 1.0
+        shapes = TIME_SHAPES if seconds else SHAPES
+        low, high = (tail_of(deviations, side, least, shapes) for side in (-1, 1))
+        spread = 0.0 if still else (third - first) / 2
+        return cls(*name, low, high, middle, spread, 0.0, unit, seconds, len(deviations))
+
+    def surprise(self, deviation: float, outliers: Tail | None = None) -> float:
+        """Minus the logarithm of the share of normal deviations as far out on that side.
+
+        `outliers`, a tail in seconds, are those that any time may have.
+        """
+        above = self.high.surprise(deviation)
+        if above and outliers is not None and self.seconds:
+            above = min(above, outliers.surprise((deviation - self.high.start) * self.seconds))
+        return max(self.low.surprise(deviation), above)
+
+    def surprises(self, deviations: Floats, outliers: Tail | None = None) -> Floats:
+        """What `surprise` says of each deviation, (n,)."""
+        above = self.high.surprises(deviations)
+        if outliers is not None and self.seconds:
+            usual = outliers.surprises((deviations - self.high.start) * self.seconds)
+            above = np.where(above > 0, np.minimum(above, usual), 0.0)
+        return np.maximum(self.low.surprises(deviations), above)
+
+    def limits(self, surprise: float, outliers: Tail | None = None) -> tuple[float, float]:
+        """The lowest and the highest deviation that surprise no more than this."""
+        high = self.high.limit(surprise)
+        if outliers is not None and self.seconds:
+            high = max(high, self.high.start + outliers.limit(surprise) / self.seconds)
+        return self.low.limit(surprise), high
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        found = {name: getattr(self, name) for name in self.__slots__}
+        for name in ("low", "high"):
+            tail: Tail = found[name]
+            found[name] = tail_to_list(tail)
+        return found
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any]) -> Gauge:
+        """From JSON; KeyError, TypeError or ValueError where it is not a sound gauge."""
+        if stored.keys() != set(cls.__slots__):
+            raise ValueError("a gauge lacks a part")
+        low, high = (tail_from_list(side, stored[name]) for side, name in ((-1, "low"), (1, "high")))
+        gauge = cls(**{**stored, "low": low, "high": high})
+        numbers = (gauge.middle, gauge.spread, gauge.level, gauge.seconds)
+        sound = all(type(number) is float and math.isfinite(number) for number in numbers)
+        if not sound or min(gauge.spread, gauge.seconds) < 0:
+            raise ValueError("a gauge has a part that is no number")
+        whole = (gauge.key, gauge.place, gauge.learnt_from, gauge.after or 0)
+        if not all(type(number) is int and number >= 0 for number in whole):
+            raise ValueError("a gauge has a part that is no whole number")
+        if type(gauge.unit) is not str or type(gauge.predicted) is not bool:
+            raise ValueError("a gauge has a part of another kind")
+        return gauge
+
+
+def tail_to_list(tail: Tail) -> list[Any]:
+    """A tail as JSON; its side is known where it is read."""
+    return [tail.start, tail.share, tail.shape, tail.scale, tail.count, list(tail.seen)]
+
+
+def tail_from_list(side: int, stored: Sequence[Any]) -> Tail:
+    """From JSON; ValueError where it is not a sound tail."""
+    start, share, shape, scale, count, seen = stored
+    parts = (start, share, shape, scale, *seen)
+    if not all(type(part) is float and math.isfinite(part) for part in parts) or type(count) is not int:
+        raise ValueError("a tail has a part that is no number")
+    if not (0 < share <= 1 and 0 <= shape <= 1 and scale > 0 and count >= 0 and len(seen) <= MOST_SEEN):
+        raise ValueError("a tail is out of bounds")
+    return Tail(side, start, share, shape, scale, count, tuple(seen))
+
+
+def surprise_at(confidence: float) -> float:
+    """The surprise of a number at the edge of a two-sided range that holds this share of normal ones.
+
+    >>> round(surprise_at(0.999), 2)
+    7.6
+    """
+    return -math.log((1 - confidence) / 2)
+
+
+def follow(
+    gauges: Ints,
+    numbers: Floats,
+    lows: Floats,
+    highs: Floats,
+    middles: Floats,
+    steps: Floats,
+    levels: Floats,
+    runs: Ints,
+    found: Ints,
+    deviations: Floats,
+) -> None:
+    """Judge numbers in order, each by its gauge, and let the levels follow.
+
+    `gauges`, `numbers`, `found` and `deviations` have a row for each number (written: what is found, and how far it is
+    from the level), the others one for each gauge: limits, medians and steps, and the state that is changed.
+    """
+    for place in range(len(gauges)):
+        gauge = gauges[place]
+        deviation = numbers[place] - levels[gauge]
+        deviations[place] = deviation
+        side = 1 if deviation > highs[gauge] else -1 if deviation < lows[gauge] else 0
+        found[place] = INSIDE
+        if side == 0:
+            runs[gauge] = 0
+            if deviation > middles[gauge]:
+                levels[gauge] += steps[gauge]
+            elif deviation < middles[gauge]:
+                levels[gauge] -= steps[gauge]
+            continue
+        found[place] = FLAGGED
+        runs[gauge] = runs[gauge] + side if runs[gauge] * side > 0 else side
+        if runs[gauge] * side >= SETTLED:
+            found[place] = NEW_LEVEL
+            runs[gauge] = 0
+            levels[gauge] += deviation - middles[gauge]
+
+
+Follow = Callable[[Ints, Floats, Floats, Floats, Floats, Floats, Floats, Ints, Ints, Floats], None]
+
+
+def deviations_of(numbers: Floats, known: Floats, run: Follow = follow) -> tuple[Floats, float]:
+    """The deviations of numbers, (n,), from a level that follows them, and the level at the end.
+
+    `known` are the numbers that median and spread are taken from: those that may be learnt from.
+
+    >>> deviations_of(np.arange(4.0), np.arange(4.0))[0].round(2).tolist()
+    [0.0, 1.0, 2.01, 3.0]
+    """
+    first, middle, third = (float(number) for number in np.quantile(known, (0.25, 0.5, 0.75)))
+    levels, deviations = np.zeros(1), np.empty(len(numbers))
+    wide, steps = np.full(1, np.inf), np.full(1, RATE * (third - first) / 2)
+    one = np.zeros(len(numbers), np.int64)
+    runs, found = np.zeros(1, np.int64), np.empty(len(numbers), np.int64)
+    run(one, numbers, -wide, wide, np.full(1, middle), steps, levels, runs, found, deviations)
+    return deviations, float(levels[0])
+
+
+def with_level(gauge: Gauge, level: float) -> Gauge:
+    """The gauge, its level at the end of training put there."""
+    return replace(gauge, level=level)

@@ -1,0 +1,82 @@
+"""How a verdict on a time or a value is worded: what it was, and what it normally is, in the unit of the log (ours)."""
+
+from __future__ import annotations
+
+from offscript.entries import WILDCARD, Entry
+from offscript.model import Model
+from offscript.models.gauges import SETTLED, Gauge
+from offscript.models.values import NO_GAUGE, WordList
+from offscript.models.vectors import TIME, UNITS
+from offscript.parse.numbers import shown
+from offscript.value_judge import ValueFlag
+from offscript.wording import TEMPLATE_HEAD, TEMPLATE_SHOWN, Words, short
+
+WORDS_SHOWN = 4
+"""Known words named in a sentence."""
+
+VALUE_SHOWN = 60
+"""Characters of a value in a sentence."""
+
+
+def value_detail(words: Words, entry: Entry, before: int, flag: ValueFlag) -> str:
+    """Say in a sentence what the time or the value was, and what is normal; `before` is the symbol before."""
+    model = words.model
+    if flag.gauge == NO_GAUGE:
+        return _new_word(entry, model.values.lists[flag.word_list])
+    gauge = model.values.gauges[flag.gauge]
+    normal = f"normally {_range(model, flag, gauge)} ({100 * model.values.confidence:.4g}%)"
+    if gauge.place == TIME:
+        told = f"came {shown(flag.number, 's')} after `{short(words.of(before))}`: {normal}"
+    else:
+        told = f"`{_filled(entry, gauge.place)}`: {normal}"
+    if flag.settled:
+        told += f"; the {SETTLED}th running on this side: taken as the new level from here on"
+    return told
+
+
+def _range(model: Model, flag: ValueFlag, gauge: Gauge) -> str:
+    low, high = model.values.normal_range(flag.gauge, flag.level)
+    unit, behind = ("s", "") if gauge.place == TIME else (gauge.unit, "")
+    if not unit and (word := _word_behind(model, gauge.key, gauge.place)) in UNITS:
+        behind = f" {word}"
+    first, last = shown(low, unit), shown(high, unit)
+    if first == last:
+        return first + behind
+    ending = f" {unit}"
+    return f"{first.removesuffix(ending)} to {last}{behind}" if unit else f"{first} to {last}{behind}"
+
+
+def _new_word(entry: Entry, one: WordList) -> str:
+    known = [f"`{word[:VALUE_SHOWN]}`" for word in one.known[:WORDS_SHOWN]]
+    if len(one.known) > WORDS_SHOWN:
+        known.append(f"{len(one.known) - WORDS_SHOWN} others")
+    return f"`{_filled(entry, one.place)}`: on {one.learnt_from:,} normal lines it is {' or '.join(known)}"
+
+
+def _filled(entry: Entry, place: int) -> str:
+    """The template with the value at a place, cut about it where it is long."""
+    parts = entry.template.split(WILDCARD)
+    value = entry.values[place - 1] if place <= len(entry.values) else ""
+    value = value if len(value) <= VALUE_SHOWN else value[: VALUE_SHOWN - 1] + "…"
+    left, right = WILDCARD.join(parts[:place]), WILDCARD.join(parts[place:])
+    room = max(TEMPLATE_HEAD, TEMPLATE_SHOWN - len(value))
+    if len(left) > room // 2:
+        left = "…" + left[-(room // 2) :].lstrip()
+    if len(right) > room // 2:
+        right = right[: room // 2].rstrip() + "…"
+    return f"{left}{value}{right}"
+
+
+def _word_behind(model: Model, key: int, place: int) -> str:
+    parts = model.templates.template(key).text.split(WILDCARD)
+    return word_behind(parts[place]) if place < len(parts) else ""
+
+
+def word_behind(text: str) -> str:
+    """The word that a text begins with, after a blank at most.
+
+    >>> word_behind(" seconds to build"), word_behind("%"), word_behind("; done")
+    ('seconds', '%', '')
+    """
+    first = text.split()[:1]
+    return first[0].rstrip(".,;:)") if first else ""
