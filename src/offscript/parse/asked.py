@@ -6,7 +6,6 @@ of lines give the same as arrays (`asked_columns`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -78,12 +77,3 @@ def answer(text: str, known: frozenset[str] | None) -> float:
         return 0.0 if text in known else 1.0
     number = number_of(text)
     return _NAN if number is None else number.value
-
-
-def sorted_values(
-    entries: Sequence[NDArray[np.int64]], asked: Sequence[NDArray[np.int64]], numbers: Sequence[NDArray[np.float64]]
-) -> Values:
-    """Return values that were found in parts, sorted."""
-    all_entries, all_asked, all_numbers = np.concatenate(entries), np.concatenate(asked), np.concatenate(numbers)
-    order = np.argsort((all_entries << 32) | all_asked, kind="stable")
-    return Values(all_entries[order].astype(np.int32), all_asked[order].astype(np.int32), all_numbers[order])

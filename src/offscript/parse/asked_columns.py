@@ -6,13 +6,14 @@ values alone, and numbers are read and texts compared, byte by byte, without an 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import Match
-from offscript.parse.asked import Asked, Values, answer, asked_by_key, asked_values, sorted_values
+from offscript.parse.asked import Asked, Values, answer, asked_by_key, asked_values
 from offscript.parse.askers import Passed
 from offscript.parse.byte_kinds import byte_at, fixed, put_byte
 from offscript.parse.byte_table import ByteCodes, ByteTable, address_of, code_of
@@ -59,6 +60,14 @@ class Ways(NamedTuple):
     blob: Bytes
 
 
+class _Found(NamedTuple):
+    """What is asked of some lines, those of one line together: the line, the number in `Asked`, the answer."""
+
+    lines: NDArray[np.int32]
+    asked: Numbers
+    numbers: NDArray[np.float64]
+
+
 class AskedColumns:
     """Finds what is asked in a scan's blocks; `tell` gives the match of a line that was read by itself.
 
@@ -99,31 +108,45 @@ class AskedColumns:
 
     def gather(self, passed: Passed | None, places: Numbers) -> Values:
         """Return what is asked of a block's entries."""
-        entry_of = np.full(int(places[-1]) + 1 if len(places) else 0, -1, np.int64)
-        entry_of[places] = np.arange(len(places))
-        entries, asked, numbers = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0)]
         alone = [(place, match) for place, (_, _, match) in zip(self._places, self._told, strict=True)]
         self._places, self._told = [], []
-        for taken in passed.taken if passed is not None else ():
-            used = int(taken.used[0])
-            if passed is None or not used:
-                continue
-            ways, found = self._as_arrays(), np.empty(used)
-            scratch = np.empty(ASKED_BYTES + self._longest, np.uint8)
-            answer_all(np.frombuffer(passed.raw.data, np.uint8), taken, ways, self._known.table, scratch, found)
-            wants, at = taken.wants[:used], taken.lines[:used]
-            by_line = ways.ways[wants] == _BY_LINE
-            alone += [(place, self._match(passed, place)) for place in at[by_line].tolist()]
-            entries.append(entry_of[at[~by_line]])
-            asked.append(ways.asked[wants[~by_line]])
-            numbers.append(found[~by_line])
-        for place, match in alone:
-            of_key = self._of_key.get(match.key)
-            if of_key is not None:
-                entries.append(np.full(len(of_key.wanted), entry_of[place]))
-                asked.append(np.array([number for number, _, _ in of_key.wanted], np.int64))
-                numbers.append(np.array(asked_values(match, of_key)))
-        return sorted_values(entries, asked, numbers)
+        found: list[_Found] = []
+        if passed is not None:
+            found += [self._found(passed, taken) for taken in passed.taken if taken.used[0]]
+            for part in found:
+                alone += [(place, self._match(passed, place)) for place in part.lines[part.asked < 0].tolist()]
+        found.append(self._found_alone(alone))
+        counts = np.zeros(int(places[-1]) + 2 if len(places) else 1, np.int64)
+        for part in found:
+            count_answers(*part, counts)
+        np.cumsum(counts, out=counts)
+        size = int(counts[-1])
+        values = Values(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size))
+        entry_of = np.empty(len(counts), np.int64)
+        entry_of[places] = np.arange(len(places))
+        for part in found:
+            place_answers(*part, counts, entry_of, values)
+        return values
+
+    def _found(self, passed: Passed, taken: Taken) -> _Found:
+        """What is asked of lines that the compiled pass read; minus one is asked where these are to be matched."""
+        ways, used = self._as_arrays(), int(taken.used[0])
+        found = _Found(taken.lines[:used], np.empty(used, np.int64), np.empty(used))
+        scratch = np.empty(ASKED_BYTES + self._longest, np.uint8)
+        data = np.frombuffer(passed.raw.data, np.uint8)
+        answer_all(data, taken, ways, self._known.table, scratch, found.asked, found.numbers)
+        return found
+
+    def _found_alone(self, alone: Sequence[tuple[int, Match]]) -> _Found:
+        """What is asked of lines that were matched as text."""
+        rows = [
+            (place, number, value)
+            for place, match in alone
+            if (of_key := self._of_key.get(match.key)) is not None
+            for (number, _, _), value in zip(of_key.wanted, asked_values(match, of_key), strict=True)
+        ]
+        lines, asked, numbers = zip(*rows, strict=True) if rows else ((), (), ())
+        return _Found(np.array(lines, np.int32), np.array(asked, np.int64), np.array(numbers, np.float64))
 
     def _match(self, passed: Passed, place: int) -> Match:
         """The match of a line that the compiled pass read, as text."""
@@ -199,15 +222,22 @@ def _table(asked: Asked) -> tuple[ByteCodes, int, frozenset[int]]:
 
 @compiled
 def answer_all(
-    data: Bytes, taken: Taken, ways: Ways, known: ByteTable, scratch: Bytes, out: NDArray[np.float64]
+    data: Bytes,
+    taken: Taken,
+    ways: Ways,
+    known: ByteTable,
+    scratch: Bytes,
+    asked: Numbers,
+    out: NDArray[np.float64],
 ) -> None:
-    """Write for each value taken what is asked of it; nothing for lines that are to be matched as text."""
+    """Write for each value taken what is asked, and the answer; minus one for lines that are to be matched as text."""
     slots, hashes, starts, blob = known
     base, target, stems = address_of(data), address_of(scratch), address_of(ways.blob)
     room = len(scratch) - ASKED_BYTES
     for row in range(taken.used[0]):
         want = taken.wants[row]
         way, stem = ways.ways[want], ways.stems[want]
+        asked[row] = ways.asked[want]
         if way == _SAME:
             out[row] = taken.numbers[row]
         elif way == _CONSTANT:
@@ -226,6 +256,31 @@ def answer_all(
                         put_byte(target + ASKED_BYTES + byte, byte_at(begin + byte))
                     code = code_of(slots, hashes, starts, blob, target, ASKED_BYTES + size)
                 out[row] = 0.0 if code >= 0 else 1.0
+
+
+@compiled
+def count_answers(lines: NDArray[np.int32], asked: Numbers, numbers: NDArray[np.float64], counts: Numbers) -> None:  # noqa: ARG001
+    """Count the answers of each line, one place on, so that the sums are where those of each line begin."""
+    for row in range(len(lines)):
+        counts[lines[row] + 1] += asked[row] >= 0
+
+
+@compiled
+def place_answers(
+    lines: NDArray[np.int32],
+    asked: Numbers,
+    numbers: NDArray[np.float64],
+    begins: Numbers,
+    entry_of: Numbers,
+    out: Values,
+) -> None:
+    """Put answers where those of their line begin, which moves on."""
+    for row in range(len(lines)):
+        if asked[row] >= 0:
+            place = begins[lines[row]]
+            begins[lines[row]] = place + 1
+            out.entries[place], out.asked[place] = entry_of[lines[row]], asked[row]
+            out.numbers[place] = numbers[row]
 
 
 @compiled

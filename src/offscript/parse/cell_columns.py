@@ -18,7 +18,6 @@ from offscript.parse.byte_table import ByteCodes, ByteTable, address_of, code_of
 from offscript.parse.cells import LONGEST_TEXT, NO_NUMBER, NOT_KEPT, CellStore
 from offscript.parse.compiled import compiled
 from offscript.parse.numbers import UNIT_CODES, number_of
-from offscript.parse.raw_lines import RawLines
 from offscript.parse.taken import Taken, Wanted, nothing_wanted
 from offscript.parse.values_seen import with_values
 
@@ -29,15 +28,23 @@ SLOT_BYTES = 4
 """Bytes of a slot's number, which stand before its texts in the table of all."""
 
 
-class _Block(NamedTuple):
-    """The cells of a block in reading order; those of lines read alone begin at -1, and stand in `texts` by row."""
+ELSEWHERE = -1
+"""Where values of lines begin that were read by themselves."""
+
+
+class Block(NamedTuple):
+    """The cells of a block in reading order."""
 
     numbers: NDArray[np.float64]
     units: Bytes
     begins: Numbers
     ends: Numbers
     slots: Numbers
-    texts: dict[int, str]
+
+
+def _block_of(size: int) -> Block:
+    begins, ends, slots = np.empty((3, size), np.int64)
+    return Block(np.full(size, np.nan), np.full(size, NO_NUMBER, np.uint8), begins, ends, slots)
 
 
 class CellColumns:
@@ -72,62 +79,52 @@ class CellColumns:
 
     def gather(self, passed: Passed | None, places: Numbers) -> None:
         """Keep the cells of a block's entries."""
-        count = len(places)
-        entry_of = np.full(int(places[-1]) + 1 if count else 0, -1, np.int64)
+        count, store = len(places), self._store
+        entry_of = np.empty(int(places[-1]) + 1 if count else 0, np.int64)
         entry_of[places] = np.arange(count)
         sizes = np.zeros(count, np.int64)
-        whole = [(some, int(some.used[0])) for some in passed.taken] if passed is not None else []
-        for some, used in whole:
-            sizes += np.bincount(entry_of[some.lines[:used]], minlength=count)
+        taken = passed.taken if passed is not None else []
+        for some in taken:
+            count_cells(some, entry_of, sizes)
         alone = list(zip(entry_of[self._places].tolist(), self._told, strict=True))
         for entry, (_, values) in alone:
             sizes[entry] = NOT_KEPT if values is None else len(values)
         self._places, self._told = [], []
-        most = max(0, self._store.most - len(self._store))
-        self._store.beyond += max(0, count - most)
-        self._store.unlike += int(np.count_nonzero(sizes[:most] == NOT_KEPT))
+        most = max(0, store.most - len(store))
+        store.beyond += max(0, count - most)
+        store.unlike += int(np.count_nonzero(sizes[:most] == NOT_KEPT))
         sizes[most:] = NOT_KEPT
-        self._store.counts.frombytes(sizes.astype(np.uint16).tobytes())
-        block = self._block(sizes, entry_of, whole, alone)
-        self._store.numbers.frombytes(block.numbers.tobytes())
-        self._store.units.frombytes(block.units.tobytes())
-        self._store.texts.frombytes(self._texts(None if passed is None else passed.raw, block).tobytes())
+        store.counts.frombytes(sizes.astype(np.uint16).tobytes())
+        sizes[sizes == NOT_KEPT] = 0
+        block = _block_of(int(sizes.sum()))
+        begins = np.cumsum(sizes) - sizes
+        for some in taken:
+            place_cells(some, self.wanted.slots, self._slots, entry_of, begins, most, block)
+        texts = self._alone(alone, begins, most, block)
+        store.numbers.frombytes(block.numbers.tobytes())
+        store.units.frombytes(block.units.tobytes())
+        store.texts.frombytes(self._texts(b"" if passed is None else passed.raw.data, block, texts).tobytes())
 
-    def _block(
-        self,
-        sizes: Numbers,
-        entry_of: Numbers,
-        whole: Sequence[tuple[Taken, int]],
-        alone: Sequence[tuple[int, tuple[int, Sequence[str] | None]]],
-    ) -> _Block:
-        held = np.where(sizes == NOT_KEPT, 0, sizes)
-        begins = np.cumsum(held) - held
-        size = int(held.sum())
-        first, last, slots = np.full((3, size), -1, np.int64)
-        block = _Block(np.full(size, np.nan), np.full(size, NO_NUMBER, np.uint8), first, last, slots, {})
-        for some, used in whole:
-            entries, wants = entry_of[some.lines[:used]], some.wants[:used]
-            kept = np.flatnonzero(sizes[entries] != NOT_KEPT)
-            wants = wants[kept]
-            rows = begins[entries[kept]] + self.wanted.slots[wants]
-            block.slots[rows] = self._slots[wants]
-            block.numbers[rows], block.units[rows] = some.numbers[kept], some.units[kept]
-            block.begins[rows], block.ends[rows] = some.begins[kept], some.ends[kept]
+    def _alone(
+        self, alone: Sequence[tuple[int, tuple[int, Sequence[str] | None]]], begins: Numbers, most: int, block: Block
+    ) -> dict[int, str]:
+        """Put the values of lines that were read by themselves into the block; return their texts by row."""
+        texts: dict[int, str] = {}
         for entry, (number, values) in alone:
-            if values is None or sizes[entry] == NOT_KEPT:
+            if values is None or entry >= most:
                 continue
-            slot = self._store.slot(number, len(values))
-            for row, text in enumerate(values, int(begins[entry])):
+            slot, begin = self._store.slot(number, len(values)), int(begins[entry])
+            for row, text in enumerate(values, begin):
                 found = number_of(text)
                 if found is not None:
                     block.numbers[row], block.units[row] = found.value, UNIT_CODES[found.unit]
-                block.slots[row], block.texts[row] = slot + row - int(begins[entry]), text
-        return block
+                block.begins[row], block.slots[row], texts[row] = ELSEWHERE, slot + row - begin, text
+        return texts
 
-    def _texts(self, raw: RawLines | None, block: _Block) -> NDArray[np.int8]:
-        """The codes of a block's texts."""
+    def _texts(self, raw: bytes, block: Block, texts: dict[int, str]) -> NDArray[np.int8]:
+        """The codes of a block's texts; those of lines read by themselves are given by row."""
         codes = np.full(len(block.slots), -1, np.int8)
-        data = np.frombuffer(b"" if raw is None else raw.data, np.uint8)
+        data = np.frombuffer(raw, np.uint8)
         scratch = np.empty(SLOT_BYTES + LONGEST_TEXT, np.uint8)
         row = 0
         more = max(0, len(self._store.vocabularies) - len(self._open))
@@ -137,7 +134,7 @@ class CellColumns:
             row = code_texts(data, block.begins, block.ends, block.slots, *known, scratch, codes, row)
             if row < len(codes):
                 begin, slot = int(block.begins[row]), int(block.slots[row])
-                text = block.texts[row] if begin < 0 else data[begin : block.ends[row]].tobytes().decode("utf-8")
+                text = texts[row] if begin == ELSEWHERE else raw[begin : block.ends[row]].decode("utf-8")
                 codes[row] = self._code(slot, text)
                 row += 1
         return codes
@@ -157,6 +154,27 @@ class CellColumns:
 
 
 @compiled
+def count_cells(taken: Taken, entry_of: Numbers, sizes: Numbers) -> None:
+    """Count the values that were taken of each entry."""
+    for row in range(taken.used[0]):
+        sizes[entry_of[taken.lines[row]]] += 1
+
+
+@compiled
+def place_cells(
+    taken: Taken, values: Numbers, slots: Numbers, entry_of: Numbers, begins: Numbers, most: int, out: Block
+) -> None:
+    """Put values that were taken where those of their entry begin, for the first so many entries."""
+    for row in range(taken.used[0]):
+        entry, want = entry_of[taken.lines[row]], taken.wants[row]
+        if entry < most:
+            place = begins[entry] + values[want]
+            out.numbers[place], out.units[place] = taken.numbers[row], taken.units[row]
+            out.begins[place], out.ends[place] = taken.begins[row], taken.ends[row]
+            out.slots[place] = slots[want]
+
+
+@compiled
 def code_texts(
     data: Bytes,
     begins: Numbers,
@@ -171,14 +189,14 @@ def code_texts(
 ) -> int:
     """Write the codes of texts from a row on; return the row of the first that the table does not hold.
 
-    Rows that begin at -1 stand elsewhere: there it stops, too.
+    It stops at rows that stand elsewhere, too.
     """
     table, hashes, starts, blob = known
     base, target = address_of(data), address_of(scratch)
     while row < len(slots):
         slot, size = slots[row], ends[row] - begins[row]
         if not are_open[slot]:
-            if begins[row] < 0 or size > LONGEST_TEXT:
+            if begins[row] == ELSEWHERE or size > LONGEST_TEXT:
                 break
             for byte in range(SLOT_BYTES):
                 put_byte(target + byte, slot >> 8 * byte & 255)

@@ -45,7 +45,7 @@ from offscript.parse.folds import SHAPE_ROOM, is_space
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
 from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, READ, STAMP_SORT, plan_of, read_time, stamp_past
-from offscript.parse.taken import Taken, Wanted, take_values
+from offscript.parse.taken import Taken, Wanted, lent_taken, lent_wanted, take_values
 from offscript.parse.tokens import MAX_TOKENS
 
 NEW_SHAPE, NEW_SKELETON, BY_ITSELF, FOUND = range(4)
@@ -265,6 +265,7 @@ def read_messages(
     target = address_of(canon)
     state, codes, message_begin, message_end = out.state, out.skeleton, out.begin, out.end
     left = KEPT_A_BLOCK if len(alike.hashes) else 0
+    lent, taking = lent_wanted(wanted), lent_taken(taken)
     for line in todo:
         if state[line] != FOUND:
             continue
@@ -275,7 +276,7 @@ def read_messages(
             if len(seen.shared):
                 note_values(data, code, values, first, seen, value_begins, value_ends, 0, 1, 0)
             if len(wanted.slots):
-                take_values(address_of(data), line, code, wanted, taken, value_begins, value_ends, 0, 1, 0)
+                take_values(address_of(data), line, code, lent, taking, value_begins, value_ends, 0, 1, 0)
             if left > 0 and SHORTEST <= stops[line] - starts[line] <= LONGEST and values <= MOST_VALUES:
                 left -= 1
                 keep_line(line, data, starts[line], stops[line], plans, size, values, alike, out, scratch)
@@ -340,6 +341,7 @@ def recall_lines(
     state, codes, skeletons, bases, micros, message_begin, message_end, id_begin, id_end = out
     flat = rows.reshape(-1)
     past = flat[1:]
+    lent, taking = lent_wanted(wanted), lent_taken(taken)
     count, last, last_sort = 0, base, -1
     fits, seconds, micro = False, 0.0, -1
     for line in range(len(starts)):
@@ -370,5 +372,5 @@ def recall_lines(
         if len(seen.shared):
             note_values(data, skeletons[line], rows[place, VALUES], first, seen, flat, past, spans, 2, start)
         if len(wanted.slots):
-            take_values(base, line, skeletons[line], wanted, taken, flat, past, spans, 2, start)
+            take_values(base, line, skeletons[line], lent, taking, flat, past, spans, 2, start)
     return count

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.compiled import inlined
+from offscript.parse.compiled import borrowed, inlined
 from offscript.parse.number_bytes import number_at
 
 Bytes = NDArray[np.uint8]
@@ -58,6 +58,32 @@ def room_for_values(count: int, wanted: Wanted, known: int) -> Taken:
     begins, ends = np.empty((2, size), np.int64)
     numbers, units = np.empty(size, np.float64), np.empty(size, np.uint8)
     return Taken(np.zeros(1, np.int64), lines, wants, begins, ends, numbers, units)
+
+
+@inlined
+def lent_wanted(wanted: Wanted) -> Wanted:
+    """The same arrays for inlined functions to hand on (`compiled.borrowed`)."""
+    size = len(wanted.slots)
+    return Wanted(
+        borrowed(wanted.firsts, len(wanted.firsts), np.int64),
+        borrowed(wanted.slots, size, np.int64),
+        borrowed(wanted.reads, size, np.uint8),
+    )
+
+
+@inlined
+def lent_taken(taken: Taken) -> Taken:
+    """The same arrays for inlined functions to hand on (`compiled.borrowed`)."""
+    size = len(taken.lines)
+    return Taken(
+        borrowed(taken.used, 1, np.int64),
+        borrowed(taken.lines, size, np.int32),
+        borrowed(taken.wants, size, np.int32),
+        borrowed(taken.begins, size, np.int64),
+        borrowed(taken.ends, size, np.int64),
+        borrowed(taken.numbers, size, np.float64),
+        borrowed(taken.units, size, np.uint8),
+    )
 
 
 @inlined
