@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from offscript.parse.cells import Cells
 from offscript.parse.learn import Parsed
 from offscript.parse.numbers import seconds_in
 from offscript.replay import Replayed
-from offscript.value_wording import word_behind
+from offscript.value_wording import word_before, word_behind
 
 COMPILED_FROM = 100_000
 """Entries from which the levels are followed by compiled code: as long as loading that takes."""
@@ -48,16 +49,16 @@ def vectors_of(parsed: Parsed, replayed: Replayed, *, per_entry: bool) -> Iterat
         rows = np.flatnonzero(session[cells.entries] >= 0)
         entries = cells.entries[rows]
         numbers = np.column_stack((elapsed[entries], cells.numbers[rows]))
-        behind = parsed.templates.template(key).text.split(WILDCARD)[1:]
-        places = tuple(_place(cells, place, text) for place, text in enumerate(behind))
+        texts = parsed.templates.template(key).text.split(WILDCARD)
+        places = tuple(_place(cells, place, *around) for place, around in enumerate(pairwise(texts)))
         yield Vectors(key, unit[entries], before[entries], numbers, cells.texts[rows], places)
 
 
-def _place(cells: Cells, place: int, behind: str) -> Place:
-    """What is known of a place, with the text of the template behind it."""
+def _place(cells: Cells, place: int, ahead: str, behind: str) -> Place:
+    """What is known of a place, with the text of the template before and behind it."""
     unit = next((unit for unit in cells.units[place] if unit), "")
     follows = word_behind(behind)
     # numbers with a unit of their own are in seconds, others in the unit that the template names
     seconds = 1.0 if seconds_in(unit) else 0.0 if unit else seconds_in(follows)
     words = cells.vocabularies[place] or ()
-    return Place(words, unit, follows, seconds, cells.unknown[place] and cells.untold[place])
+    return Place(words, unit, word_before(ahead), follows, seconds, cells.unknown[place] and cells.untold[place])

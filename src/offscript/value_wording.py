@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from offscript.entries import WILDCARD, Entry
 from offscript.model import Model
 from offscript.models.gauges import SETTLED, Gauge
@@ -10,6 +12,8 @@ from offscript.models.vectors import TIME, UNITS
 from offscript.parse.numbers import shown
 from offscript.value_judge import ValueFlag
 from offscript.wording import TEMPLATE_HEAD, TEMPLATE_SHOWN, Words, short
+
+_LAST_WORD = re.compile(r"[A-Za-z_][A-Za-z_-]*$")
 
 WORDS_SHOWN = 4
 """Known words named in a sentence."""
@@ -70,6 +74,19 @@ def _filled(entry: Entry, place: int) -> str:
 def _word_behind(model: Model, key: int, place: int) -> str:
     parts = model.templates.template(key).text.split(WILDCARD)
     return word_behind(parts[place]) if place < len(parts) else ""
+
+
+def word_before(text: str) -> str:
+    """The word that a text ends with, but for the signs behind it; "#" where these say that a number is a name.
+
+    >>> word_before("WHERE order_id = "), word_before("job #"), word_before("took "), word_before("((")
+    ('order_id', '#', 'took', '')
+    """
+    bare = text.rstrip(" \t=:([{<\"'`-+")
+    if bare.endswith("#"):
+        return "#"
+    found = _LAST_WORD.search(bare)
+    return found[0] if found else ""
 
 
 def word_behind(text: str) -> str:

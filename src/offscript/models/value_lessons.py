@@ -24,8 +24,8 @@ LATE: Final = 2
 """Words that are new in the last half of the lines show how a vocabulary grows: at its start every word is new."""
 
 
-NUMBERS, NEW_WORDS = 1, 2
-"""Groups of detectors, besides that of the key model."""
+TIMES, NUMBERS, NEW_WORDS = 1, 2, 3
+"""Groups of detectors, besides that of the key model: each has outliers of its own sort."""
 
 
 OUTLYING: Final = -math.log(1e-3)
@@ -40,10 +40,8 @@ SURELY: Final = 2.0
 LEAST_GAIN: Final = 0.05
 """Nats a number by which it must be better, too: less is not worth another part of the model."""
 
-FREEDOM: Final = 4.0
-"""Degrees of freedom of the distribution that choices are made by: tails heavy enough that no outlier decides."""
-
-TWO: Final = 2
+LEAST_WIDTH: Final = 1e-9
+"""Width of a range of numbers that are all equal."""
 
 
 class Series(NamedTuple):
@@ -112,28 +110,27 @@ class ValueLessons:
 
     def held_out(self, fold: Ints, folds: int) -> list[Scores]:
         """The highest surprise in each unit by what was learnt without its fold, (units,); `fold` -1: not judged."""
-        numbers, words = np.zeros(self.units), np.zeros(self.units)
+        times, numbers, words = np.zeros((3, self.units))
         for one in range(folds):
-            self._judge_fold(numbers, fold, one)
+            self._judge_fold(times, numbers, fold, one)
         for listed in self._words:
             np.maximum.at(words, listed.unit, _fresh_surprises(listed, fold[listed.unit], folds))
         lowest = surprise_at(self.confidence)
-        return [
-            Scores(numbers, lowest, max(lowest, 2 * float(numbers.max(initial=0.0))), NUMBERS),
-            Scores(words, FRESH_LOWEST, max(FRESH_LOWEST, 2 * float(words.max(initial=0.0))), NEW_WORDS),
-        ]
+        given = ((times, lowest, TIMES), (numbers, lowest, NUMBERS), (words, FRESH_LOWEST, NEW_WORDS))
+        return [Scores(raw, least, max(least, 2 * float(raw.max(initial=0.0))), group) for raw, least, group in given]
 
     def take(self, thresholds: Sequence[float]) -> None:
-        """Make the model, learnt from all vectors, with the thresholds of numbers and of new words."""
+        """Make the model, learnt from all vectors, with the thresholds of times, other numbers and new words."""
         learnt = [Learnt.of(series, np.ones(len(series.unit), bool), self.run) for series in self._series]
         gauges = tuple(one.gauge for one in learnt)
         lists = tuple(word_list(one, np.ones(len(one.unit), bool)) for one in self._words)
         outliers = outliers_among(learnt)
         left_out = tuple(self._left_out)
-        self.model = ValueModel(gauges, lists, left_out, outliers, thresholds[0], thresholds[1], self.confidence)
+        times, numbers, words = thresholds
+        self.model = ValueModel(gauges, lists, left_out, outliers, times, numbers, words, self.confidence)
 
-    def _judge_fold(self, highest: Floats, fold: Ints, one: int) -> None:
-        """Raise the surprise of each unit of a fold to the highest of its numbers, by what the others teach."""
+    def _judge_fold(self, times: Floats, numbers: Floats, fold: Ints, one: int) -> None:
+        """Raise the surprises of each unit of a fold to the highest of its numbers, by what the others teach."""
         learnt = []
         for series in self._series:
             known = (fold[series.unit] != one) & (fold[series.unit] >= 0)
@@ -143,7 +140,7 @@ class ValueLessons:
         for each in learnt:
             here = (fold[each.series.unit] == one) & each.series.judged
             surprises = each.gauge.surprises(each.deviations[here], outliers)
-            np.maximum.at(highest, each.series.unit[here], surprises)
+            np.maximum.at(times if each.gauge.seconds else numbers, each.series.unit[here], surprises)
 
 
 class Learnt(NamedTuple):
@@ -236,8 +233,8 @@ def _series(
 def tells_more(numbers: Floats, before: Ints) -> bool:
     """Whether the key before makes the later numbers likelier, all having been seen of the earlier ones (ours).
 
-    Medians and spreads are taken from the first part of the log, with and without the key before, and the rest is
-    predicted by a distribution with heavy tails. The gain must be beyond what chance gives.
+    Ranges and tails are learnt from the first part of the log, with and without the key before, and predict the rest.
+    The gain must be beyond what chance gives.
 
     >>> two = np.tile([1.0, 1.1, 9.0, 9.1], 50)
     >>> tells_more(two, np.tile([5, 5, 6, 6], 50)), tells_more(two, np.tile([5, 6], 100))
@@ -245,24 +242,30 @@ def tells_more(numbers: Floats, before: Ints) -> bool:
     """
     cut = int(LEARN_SHARE * len(numbers))
     keys, counts = np.unique(before[:cut], return_counts=True)
-    if (counts >= FEWEST).sum() < TWO or len(numbers) - cut < FEWEST:
+    often = keys[counts >= FEWEST].tolist()
+    if len(keys) == 1 or not often or len(numbers) - cut < FEWEST:
         return False
     resolution = resolution_of(numbers)
+    gains = np.zeros(len(numbers) - cut)
     plain = _costs(numbers[:cut], numbers[cut:], resolution)
-    costs = plain.copy()
-    for key in keys[counts >= FEWEST].tolist():
+    for key in often:
         here = before[cut:] == key
-        costs[here] = _costs(numbers[:cut][before[:cut] == key], numbers[cut:][here], resolution)
-    gains = plain - costs
+        gains[here] = plain[here] - _costs(numbers[:cut][before[:cut] == key], numbers[cut:][here], resolution)
     return bool(gains.mean() > max(LEAST_GAIN, SURELY * gains.std() / np.sqrt(len(gains))))
 
 
 def _costs(known: Floats, later: Floats, resolution: float) -> Floats:
-    """Minus the log-likelihood of later numbers, (n,), under Student's distribution about the median of known ones."""
-    first, middle, third = (float(number) for number in np.quantile(known, (0.25, 0.5, 0.75)))
-    scale = max((third - first) / 2, resolution, LEAST_SHARE * abs(middle), 1e-9)
-    steps = (later - middle) / scale
-    return np.asarray((FREEDOM + 1) / 2 * np.log1p(steps * steps / FREEDOM) + np.log(scale))
+    """Minus the logarithm of the density of later numbers, (n,): even between the tails of the known ones."""
+    gauge = Gauge.of((0, 1, None), known, resolution=resolution, still=True)
+    low, high = gauge.low, gauge.high
+    width = max(high.start - low.start, resolution, LEAST_SHARE * abs(gauge.middle), LEAST_WIDTH)
+    costs = np.full(len(later), np.log(width / (1 - low.share - high.share)))
+    for tail in (low, high):
+        beyond = (later - tail.start) * tail.side
+        steps = np.maximum(beyond, 0.0) / tail.scale
+        thinner = (1 + 1 / tail.shape) * np.log1p(tail.shape * steps) if tail.shape else steps
+        costs = np.where(beyond > 0, np.log(tail.scale / tail.share) + thinner, costs)
+    return np.asarray(costs)
 
 
 def word_list(words: Words, learnt: NDArray[np.bool_]) -> WordList:

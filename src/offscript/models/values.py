@@ -53,14 +53,16 @@ class WordList:
 class ValueModel:
     """What times and values are normal; immutable. `ValueModel()` flags nothing.
 
-    `outliers` are those that any time may have, in seconds. `threshold` is the surprise of a number that scores 1.0,
-    `fresh_threshold` that of a new word; `confidence` is that of the ranges told, within which nothing is flagged.
+    `outliers` are those that any time may have, in seconds. `time_threshold` is the surprise of a time that scores
+    1.0, `threshold` that of another number, `fresh_threshold` that of a new word; `confidence` is that of the ranges
+    told, within which nothing is flagged.
     """
 
     gauges: tuple[Gauge, ...] = ()
     lists: tuple[WordList, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     outliers: Tail | None = None
+    time_threshold: float = UNREACHED
     threshold: float = UNREACHED
     fresh_threshold: float = UNREACHED
     confidence: float = 0.999
@@ -86,10 +88,16 @@ class ValueModel:
         """The key and place of each number that is judged, in order; times between entries are not among them."""
         return tuple(sorted({(gauge.key, gauge.place) for gauge in self.gauges if gauge.place != TIME}))
 
+    def threshold_of(self, gauge: Gauge) -> float:
+        """The surprise that scores 1.0 on a gauge."""
+        return self.time_threshold if gauge.seconds else self.threshold
+
     @cached_property
     def limits(self) -> tuple[Floats, Floats, Floats, Floats]:
         """Of each gauge: lowest and highest deviation not flagged, median, and step of the level."""
-        rows = [(*one.limits(self.threshold, self.outliers), one.middle, RATE * one.spread) for one in self.gauges]
+        rows = [
+            (*one.limits(self.threshold_of(one), self.outliers), one.middle, RATE * one.spread) for one in self.gauges
+        ]
         columns = np.array(rows, np.float64).reshape(-1, 4).T
         return columns[0].copy(), columns[1].copy(), columns[2].copy(), columns[3].copy()
 
@@ -100,7 +108,8 @@ class ValueModel:
 
     def score(self, gauge: int, deviation: float) -> float:
         """The score of a deviation that passed a limit: 1.0 or more."""
-        return min(max(1.0, self.gauges[gauge].surprise(deviation, self.outliers) / self.threshold), SCORE_LIMIT)
+        one = self.gauges[gauge]
+        return min(max(1.0, one.surprise(deviation, self.outliers) / self.threshold_of(one)), SCORE_LIMIT)
 
     def fresh_score(self, number: int) -> float:
         """The score of a new word of a list; below 1.0 it is not flagged."""
@@ -123,6 +132,7 @@ class ValueModel:
             ],
             "left_out": [[one.key, one.place, one.reason] for one in self.left_out],
             "outliers": None if self.outliers is None else tail_to_list(self.outliers),
+            "time_threshold": self.time_threshold,
             "threshold": self.threshold,
             "fresh_threshold": self.fresh_threshold,
             "confidence": self.confidence,
@@ -131,8 +141,9 @@ class ValueModel:
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> ValueModel:
         """From JSON; an exception of `model._DAMAGE` where it is not sound."""
-        thresholds = (stored["threshold"], stored["fresh_threshold"], stored["confidence"])
-        if not all(type(one) is float and 0 < one < math.inf for one in thresholds) or not thresholds[2] < 1:
+        names = ("time_threshold", "threshold", "fresh_threshold", "confidence")
+        thresholds = [stored[name] for name in names]
+        if not all(type(one) is float and 0 < one < math.inf for one in thresholds) or not thresholds[-1] < 1:
             raise ValueError("a threshold of values is out of bounds")
         gauges = tuple(Gauge.from_dict(one) for one in stored["gauges"])
         if len({(one.key, one.place, one.after) for one in gauges}) != len(gauges):

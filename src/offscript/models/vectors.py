@@ -65,13 +65,14 @@ UNITS: Final = frozenset(
 class Place:
     """What the training log says of the values at one `<*>`: words by code, and how the number is written.
 
-    `words` are those that `Vectors.texts` numbers. `unit` is the suffix most numbers have, `follows` the word of the
-    template right behind the value, and `seconds` what one of the unit is in seconds, 0 where it is none of time.
-    `missing` is the reason why the values cannot be had.
+    `words` are those that `Vectors.texts` numbers. `unit` is the suffix most numbers have, `leads` and `follows` the
+    words of the template right before and behind the value, and `seconds` what one of the unit is in seconds, 0 where
+    it is none of time. `missing` is the reason why the values cannot be had.
     """
 
     words: tuple[str, ...] = ()
     unit: str = ""
+    leads: str = ""
     follows: str = ""
     seconds: float = 0.0
     missing: str = ""
@@ -97,6 +98,14 @@ class Vectors:
         """How many vectors there are."""
         return len(self.unit)
 
+
+NAMING: Final = frozenset(
+    (
+        *("addr", "address", "fd", "gid", "handle", "id", "idx", "index", "key", "nr", "number", "oid", "pid", "port"),
+        *("ref", "seq", "serial", "thread", "tid", "uid", "uuid", "xid", "#"),
+    )
+)
+"""Words before a number that say it is a name, however often it comes again."""
 
 _DIGITS: Final = re.compile("[0-9]+")
 
@@ -136,6 +145,8 @@ def sort_of(vectors: Vectors, place: int) -> Sort | str:
     if whole and distinct <= MOST_CODES and not is_dense and _sort_of_words(about, texts) == "words":
         return "words"
     if whole and about.follows not in UNITS:
+        if is_naming(about.leads):
+            return f"an identifier: it is called {about.leads!r}"
         if distinct >= DISTINCT * len(numbers):
             return f"an identifier: {distinct:,} values on {len(numbers):,} lines"
         if distinct > MOST_CODES and abs(_rank_correlation(numbers)) >= RISING:
@@ -143,6 +154,15 @@ def sort_of(vectors: Vectors, place: int) -> Sort | str:
         if distinct > MOST_CODES and _late_records(numbers) >= RECORDS:
             return "an identifier: ever higher ones come"
     return "range"
+
+
+def is_naming(word: str) -> bool:
+    """Whether a word before a number says that the number is a name: `id = 7`, `order_id=7`, `pid 7`, `port 7`.
+
+    >>> is_naming("order_id"), is_naming("orderId"), is_naming("PID"), is_naming("size"), is_naming("paid")
+    (True, True, True, False, False)
+    """
+    return word.lower() in NAMING or word.endswith(("_id", "-id", "Id", "ID"))
 
 
 def _sort_of_words(about: Place, texts: Codes) -> Sort | str:
