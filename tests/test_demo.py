@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from offscript import Entry, InputError, Line, Reason, Verdict
-from offscript.evaluate.demo import LATER, SLACK_SECONDS, Demo, Fault, Judged, read_faults, run_demo, within
+from offscript.evaluate.demo import OF_VALUES, SLACK_SECONDS, Demo, Fault, Judged, read_faults, run_demo, within
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,19 @@ def demo() -> Demo:
 
 def test_most_injected_faults_are_found(demo: Demo) -> None:
     """At least 80% of the faults that lines and their order show are found, far more than by new keys alone."""
-    now = [judged for judged in demo.judged if judged.fault.shows_as not in LATER]
+    now = [judged for judged in demo.judged if judged.fault.shows_as not in OF_VALUES]
     assert len(now) > 100
     assert sum(judged.found for judged in now) >= 0.8 * len(now)
     assert sum(judged.found_by_new_event for judged in now) < 0.6 * len(now)
+
+
+def test_slow_steps_and_odd_values_are_found(demo: Demo) -> None:
+    """Of the faults that only time shows 80% are found by their time, of those that only values show, by a value."""
+    for shows_as, reasons in (("time", {Reason.UNUSUAL_TIME}), ("values", {Reason.UNUSUAL_VALUE, Reason.NEW_VALUE})):
+        faults = [judged for judged in demo.judged if judged.fault.shows_as == shows_as]
+        assert len(faults) > 20
+        found = [judged for judged in faults if any(verdict.reason in reasons for verdict in judged.verdicts)]
+        assert len(found) >= 0.8 * len(faults)
 
 
 def test_a_normal_run_is_left_in_peace(demo: Demo) -> None:

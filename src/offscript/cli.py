@@ -221,9 +221,21 @@ def parse_verb(
 
 
 @app.command("keys")
-def keys_verb(model: ModelDir, output: Form = None) -> None:
+def keys_verb(
+    model: ModelDir,
+    output: Form = None,
+    values: Annotated[
+        bool, typer.Option("--values", help="List the times and values instead: what is normal, or why not judged.")
+    ] = False,
+) -> None:
     """List the log keys of a model with their counts and templates."""
-    templates = load(model).templates
+    loaded = load(model)
+    if values:
+        from offscript.value_table import VALUE_COLUMNS, value_rows  # noqa: PLC0415
+
+        print_rows("times and values", VALUE_COLUMNS, value_rows(loaded), chosen(output))
+        return
+    templates = loaded.templates
     known = templates.keys()
     rows = [[key, templates.template(key).count, templates.template(key).text] for key in known]
     print_rows(

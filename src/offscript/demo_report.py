@@ -8,7 +8,7 @@ from typing import Any
 
 from offscript.console import Output, emit, say, show
 from offscript.entries import Reason
-from offscript.evaluate.demo import LATER, Demo, Judged
+from offscript.evaluate.demo import OF_VALUES, Demo, Judged
 from offscript.render import clock, csv_row, explained, json_line, table
 
 _COLUMNS = ["kind of fault", "shows as", "injected", "found", "new-event rule", "first verdict"]
@@ -19,21 +19,21 @@ def print_demo(demo: Demo, output: Output) -> None:
     if output in (Output.JSON, Output.JSONL):
         emit(json_line(as_record(demo)))
         return
-    now = [judged for judged in demo.judged if judged.fault.shows_as not in LATER]
-    later = [judged for judged in demo.judged if judged.fault.shows_as in LATER]
+    lines = [judged for judged in demo.judged if judged.fault.shows_as not in OF_VALUES]
+    values = [judged for judged in demo.judged if judged.fault.shows_as in OF_VALUES]
     if output is Output.CSV:
         emit(csv_row(_COLUMNS))
-        for row in [*kind_rows(now), *kind_rows(later)]:
+        for row in [*kind_rows(lines), *kind_rows(values)]:
             emit(csv_row(row))
         return
-    show(table("injected faults that lines and their order show", _COLUMNS, [*kind_rows(now), _total(now)]))
+    show(table("injected faults that lines and their order show", _COLUMNS, [*kind_rows(lines), _total(lines)]))
     emit("")
-    show(table("faults that only time or values show (the value models are not built yet)", _COLUMNS, kind_rows(later)))
+    show(table("faults that only time or values show", _COLUMNS, [*kind_rows(values), _total(values)]))
     emit("")
     for line in _alarm_lines(demo):
         emit(line)
-    emit("\ntwo verdicts, explained:")
-    for judged in _examples(now):
+    emit("\nsome verdicts, explained:")
+    for judged in [*_examples(lines), *_examples_of_values(values)]:
         emit(f"\n{judged.fault.kind}\n{explained(judged.verdicts[0])}")
     say(f"fit {demo.seconds['fit']:.0f} s, detect {demo.seconds['detect']:.0f} s")
 
@@ -123,3 +123,9 @@ def _examples(judged: Sequence[Judged]) -> list[Judged]:
     cut_short = [one for one in found if one.verdicts[0].reason is Reason.INCOMPLETE_SESSION]
     others = cut_short or [one for one in found if one not in by_order]
     return by_order[:1] + others[:1]
+
+
+def _examples_of_values(judged: Sequence[Judged]) -> list[Judged]:
+    """Return one fault found by a time and one found by a value, where there are such."""
+    firsts = {one.verdicts[0].reason: one for one in reversed(judged) if one.found}
+    return [firsts[reason] for reason in (Reason.UNUSUAL_TIME, Reason.UNUSUAL_VALUE) if reason in firsts]

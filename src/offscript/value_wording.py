@@ -6,7 +6,7 @@ import re
 
 from offscript.entries import WILDCARD, Entry
 from offscript.model import Model
-from offscript.models.gauges import SETTLED, Gauge
+from offscript.models.gauges import SETTLED
 from offscript.models.values import NO_GAUGE, WordList
 from offscript.models.vectors import TIME, UNITS
 from offscript.parse.numbers import shown
@@ -28,7 +28,7 @@ def value_detail(words: Words, entry: Entry, before: int, flag: ValueFlag) -> st
     if flag.gauge == NO_GAUGE:
         return _new_word(entry, model.values.lists[flag.word_list])
     gauge = model.values.gauges[flag.gauge]
-    normal = f"normally {_range(model, flag, gauge)} ({100 * model.values.confidence:.4g}%)"
+    normal = f"normally {range_told(model, flag.gauge, flag.level)} ({100 * model.values.confidence:.4g}%)"
     if gauge.place == TIME:
         told = f"came {shown(flag.number, 's')} after `{short(words.of(before))}`: {normal}"
     else:
@@ -38,8 +38,10 @@ def value_detail(words: Words, entry: Entry, before: int, flag: ValueFlag) -> st
     return told
 
 
-def _range(model: Model, flag: ValueFlag, gauge: Gauge) -> str:
-    low, high = model.values.normal_range(flag.gauge, flag.level)
+def range_told(model: Model, number: int, level: float) -> str:
+    """Say what is normal by a gauge about a level, in the unit of the log."""
+    gauge = model.values.gauges[number]
+    low, high = model.values.normal_range(number, level)
     unit, behind = ("s", "") if gauge.place == TIME else (gauge.unit, "")
     if not unit and (word := _word_behind(model, gauge.key, gauge.place)) in UNITS:
         behind = f" {word}"
