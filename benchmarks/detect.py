@@ -37,6 +37,7 @@ class Judge(NamedTuple):
 
 RAW: Final = Judge("raw_to_verdicts", "detect: raw file to verdicts")
 RAW_ALL: Final = Judge("raw_to_verdicts", "detect: raw file to verdicts, all cores", all_cores=True)
+BY_KEYS: Final = Judge("raw_by_keys", "detect, keys only: raw file to verdicts")
 SCAN: Final = Judge("scan_text", "scan: raw file to columnar entries")
 COLUMNS: Final = Judge("columns_to_verdicts", "judging: columnar entries to verdicts, table warm")
 WINDOW: Final = Judge("one_call_a_window", "an LSTM called once a window (numpy, h=10, L=2, alpha=64, batch 1)")
@@ -89,7 +90,7 @@ def compare_judges(folder: Path, log: Path) -> None:
     """Print the rates of everybody on one log."""
     child("benchmarks.contestants", "prepare", folder, MESSAGES, log)
     floor, drain = (run(one, folder, [log]) for one in (FLOOR, DRAIN))
-    rows = {judge: judged(judge, folder, log) for judge in (RAW, RAW_ALL, SCAN, COLUMNS, WINDOW)}
+    rows = {judge: judged(judge, folder, log) for judge in (RAW, BY_KEYS, RAW_ALL, SCAN, COLUMNS, WINDOW)}
     print(f"\n{'':72} {'counted':>11} {'a second':>12} {'x Drain3':>9} {'verdicts':>9}")
     for title, found in ((FLOOR.title, floor), (DRAIN.title, drain)):
         print(_cells(title, sum(found.lines), found.rate(), drain, ""))
@@ -97,6 +98,7 @@ def compare_judges(folder: Path, log: Path) -> None:
         print(_cells(judge.title, row["lines"], row["lines"] / row["seconds"], drain, f"{row.get('verdicts', ''):}"))
     each = {judge: row["seconds"] / row["lines"] * 1e9 for judge, row in rows.items()}
     print(f"\njudging costs {each[COLUMNS]:.0f} ns an entry, scanning its text {each[SCAN]:.0f} ns")
+    print(f"times and values judged, detect takes {each[RAW] / each[BY_KEYS]:.2f} x as long as by keys only")
     print(f"raw text to verdicts is {each[WINDOW] / each[RAW]:,.0f} x the rate of one call a window")
 
 

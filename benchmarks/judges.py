@@ -25,6 +25,7 @@ from offscript import Config, Detector, Line, Model, detect, detector, fit, load
 from offscript.detection import together
 from offscript.models.lstm import train
 from offscript.models.pairs import unique_rows, windows
+from offscript.models.values import ValueModel
 from offscript.parse.scan import Scanned
 
 REPEATS: Final = 5  # times that the entries of a log are judged: ten million entries of two million lines
@@ -76,6 +77,15 @@ def raw_to_verdicts(log: Path, folder: Path) -> Row:
     """Raw file to verdicts; nothing of the log was scored before, only compiled code is loaded."""
     _warm(log, load(folder / "model"))
     model, reading = load(folder / "model"), read(log)
+    with Clock() as clock:
+        found = sum(1 for _ in detect(model, reading))
+    return _row(clock, lines=reading.report.lines, verdicts=found)
+
+
+def raw_by_keys(log: Path, folder: Path) -> Row:
+    """Raw file to verdicts by keys alone: the same model without what it knows of times and values."""
+    _warm(log, replace(load(folder / "model"), values=ValueModel()))
+    model, reading = replace(load(folder / "model"), values=ValueModel()), read(log)
     with Clock() as clock:
         found = sum(1 for _ in detect(model, reading))
     return _row(clock, lines=reading.report.lines, verdicts=found)

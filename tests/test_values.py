@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from offscript.models.tails import Tail, outliers_of, tail_of
 from offscript.models.value_lessons import ValueLessons, tells_more
 from offscript.models.values import ValueModel
 from offscript.models.vectors import Place, Vectors, sort_of
+from offscript.parse.match import Templates
 from offscript.value_judge import ValueJudge
 from offscript.value_table import value_rows
 
@@ -72,11 +75,16 @@ def test_a_pause_may_come_at_any_step() -> None:
 def test_levels_follow_alike_compiled_or_not(story: list[tuple[int, float]]) -> None:
     """The compiled twin of `follow` gives the same levels, runs and findings, bit for bit."""
     gauges, numbers = np.array([g for g, _ in story], np.int64), np.array([x for _, x in story], np.float64)
-    limits = [np.full(3, low) for low in (-9.0, 9.0, 0.5, 0.125)]
+    limits = (np.full(3, -9.0), np.full(3, 9.0), np.full(3, 0.5), np.full(3, 0.125))
     told = []
     for run in (follow, follow_compiled):
-        state = np.zeros(3), np.zeros(3, np.int64), np.zeros(len(story), np.int64), np.zeros(len(story))
-        run(gauges, numbers, *limits, *state)
+        levels, runs, found, deviations = (
+            np.zeros(3),
+            *np.zeros((2, max(3, len(story))), np.int64),
+            np.zeros(len(story)),
+        )
+        run(gauges, numbers, *limits, levels, runs, found, deviations)
+        state = levels, runs, found, deviations
         told.append([part.tobytes() for part in state])
     assert told[0] == told[1]
 
@@ -84,17 +92,12 @@ def test_levels_follow_alike_compiled_or_not(story: list[tuple[int, float]]) -> 
 def judged(gauge: Gauge, numbers: Sequence[float]) -> list[str]:
     """What a judge of one gauge says of each number: "", or the reason, with "!" where the level moved."""
     model = ValueModel((gauge,), threshold=surprise_at(0.999), time_threshold=surprise_at(0.999))
-    judge = ValueJudge(model, _NoTemplates())  # type: ignore[arg-type]
+    judge = ValueJudge(model, Templates([], {}))
     told = []
     for number in numbers:
         flag = judge.one("a", 1, 2, number, ())
         told.append("" if flag is None else flag.reason.value + "!" * flag.settled)
     return told
-
-
-class _NoTemplates:
-    def places(self, key: int) -> int:
-        raise AssertionError(key)
 
 
 def test_a_slow_drift_is_no_alarm() -> None:
@@ -175,7 +178,7 @@ def test_thresholds_are_set_on_what_was_held_out() -> None:
     numbers = random.normal(10, 1, 400)
     numbers[300:] += 100
     columns, texts = np.column_stack((np.full(400, np.nan), numbers)), np.full((400, 1), -1, np.int32)
-    one = Vectors(1, np.arange(400), np.zeros(400, np.int64), columns, texts, (Place("", "s"),))
+    one = Vectors(1, np.arange(400), np.zeros(400, np.int64), columns, texts, (Place(unit="s"),))
     lessons = ValueLessons((one,), 400, 0.999)
     raw = lessons.held_out(np.arange(400) // 100, 4)[1].raw
     assert raw[300:].min() > 20 > raw[:300].max()
@@ -264,14 +267,20 @@ def test_damaged_levels_are_refused(model: Model) -> None:
             Detector(model, {**state, name: row})
 
 
-def test_a_model_keeps_what_it_knows_of_values(model: Model, tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_a_model_keeps_what_it_knows_of_values(model: Model, tmp_path: Path) -> None:
     """Saved and loaded, it judges by the same gauges, lists and thresholds; a damaged part is refused."""
     from offscript import load
 
     model.save(tmp_path / "m")
     assert load(tmp_path / "m").values == model.values
     stored = model.values.to_dict()
-    for broken in ({"threshold": math.inf}, {"threshold": "7"}, {"gauges": stored["gauges"] * 2}, {"lists": [{}]}):
+    damages: list[dict[str, Any]] = [
+        {"threshold": math.inf},
+        {"threshold": "7"},
+        {"gauges": stored["gauges"] * 2},
+        {"lists": [{}]},
+    ]
+    for broken in damages:
         with pytest.raises((ValueError, KeyError, TypeError)):
             ValueModel.from_dict({**stored, **broken})
 
