@@ -32,7 +32,8 @@ FIRST_LINE = 1.0  # where the clock of a source without stamps begins: it counts
 class _Case:
     """A symbol that came after a history, to be judged; `known` says whether the entry's key is.
 
-    `elapsed` is the time, in seconds, since the entry before in the session, None where there is none.
+    `elapsed` is the time, in seconds, since the entry before in the session, None where there is none; `asked` is what
+    was asked of its values, None where that is yet to be read.
     """
 
     entry: Entry | Later
@@ -42,6 +43,7 @@ class _Case:
     session: Session | None
     may_be_joined: bool = False
     elapsed: float | None = None
+    asked: Sequence[tuple[int, float]] | None = None
 
 
 class LineJudge:
@@ -93,12 +95,14 @@ class LineJudge:
         open_here: dict[int, Session] = {}
         began = scanned.began
         columns = zip(scanned.numbers.tolist(), scanned.sessions.tolist(), scanned.stamps.tolist(), strict=True)
+        asked = self._values.by_entry(scanned.values)
         for place, (key, code, time) in enumerate(columns):
             stamp = time if time == time else None
             began = stamp if began is None else began
             cases += self._closings(self.sessions.advance(scanned.source, stamp))
             later = Later(scanned, place, self._reader, scanned.names[code] if code >= 0 else None)
             cases.append(self._enter(scanned.source, later.session, key, later, began))
+            cases[-1].asked = asked.get(place)
             if (session := cases[-1].session) is not None:
                 open_here[id(session)] = session
         for session in open_here.values():
@@ -203,7 +207,9 @@ class LineJudge:
             return None
         entry = case.entry
         key = entry.key if isinstance(entry, Entry) else int(entry.scanned.numbers[entry.place])
-        asked = self._values.read(_made(entry)) if self._values.asks(key) else ()
+        asked = case.asked
+        if asked is None:
+            asked = self._values.read(_made(entry)) if self._values.asks(key) else ()
         before = self.model.keys.key(case.history[-1]) or 0
         return self._values.one(case.session.source, key, before, case.elapsed, asked)
 

@@ -19,7 +19,7 @@ from offscript.models.gauges import INSIDE, NEW_LEVEL, Follow, follow
 from offscript.models.tails import Floats
 from offscript.models.values import NO_GAUGE, ValueModel
 from offscript.models.vectors import TIME, Ints
-from offscript.parse.asked import Asked, asked_by_key, asked_values
+from offscript.parse.asked import Asked, Values, asked_by_key, asked_values
 from offscript.parse.match import Templates
 
 Json = Any
@@ -92,6 +92,16 @@ class ValueJudge:
         of_key = self._of_key[entry.key]
         found = asked_values(entry, of_key)
         return [(number, value) for (number, _, _), value in zip(of_key.wanted, found, strict=True)]
+
+    @staticmethod
+    def by_entry(values: Values | None) -> dict[int, list[tuple[int, float]]]:
+        """What a scan found of the values of a block's entries, by entry, as `read` gives it."""
+        found: dict[int, list[tuple[int, float]]] = {}
+        if values is not None:
+            columns = zip(values.entries.tolist(), values.asked.tolist(), values.numbers.tolist(), strict=True)
+            for entry, asked, number in columns:
+                found.setdefault(entry, []).append((asked, number))
+        return found
 
     def one(
         self, source: str, key: int, before: int, elapsed: float | None, asked: Sequence[tuple[int, float]]
