@@ -20,8 +20,8 @@ from offscript.models.vectors import TIME, LeftOut
 FRESH_LOWEST: Final = -math.log(0.01)
 """Surprise of a new word below which it is never flagged: a list that one line in a hundred adds to is not closed."""
 
-SCORE_LIMIT: Final = 1e6
-"""No score is above it: beyond, they no longer say which is worse, and JSON has no infinity."""
+SCORE_LIMIT: Final = 99.0
+"""No score is above it, as for keys in the wrong place: a line never seen before scores 100, and ranks first."""
 
 NO_GAUGE: Final = -1
 
