@@ -19,6 +19,7 @@ from typing import Final, TextIO
 from offscript.errors import InputError
 from offscript.evaluate.hdfs_raw import read_raw
 from offscript.evaluate.hdfs_sessions import Copy, Session
+from offscript.evaluate.public_files import files_together
 
 AUTHORS: Final = "authors"
 LOGHUB: Final = "loghub"
@@ -55,26 +56,11 @@ def find_copies(folder: Path) -> list[Copy]:
         raise InputError("is no folder", where=str(folder), remedy=REMEDY)
     copies: dict[str, Copy] = {}
     for layout in _LAYOUTS:
-        if layout.copy not in copies and (paths := _files(folder, layout.files)):
+        if layout.copy not in copies and (paths := files_together(folder, FOLDERS, layout.files)):
             copies[layout.copy] = layout.read(paths)
     if not copies:
         raise InputError("holds no HDFS sessions", where=str(folder), remedy=REMEDY)
     return list(copies.values())
-
-
-def _files(folder: Path, names: Sequence[str]) -> list[Path]:
-    """The files of these names, all from one folder; none when one is missing."""
-    for place in FOLDERS:
-        found = [_plain_or_packed(folder / place / name) for name in names]
-        paths = [path for path in found if path is not None]
-        if len(paths) == len(names):
-            return paths
-    return []
-
-
-def _plain_or_packed(path: Path) -> Path | None:
-    packed = path.with_name(path.name + ".gz")
-    return path if path.is_file() else packed if packed.is_file() else None
 
 
 def read_key_lines(path: Path) -> list[Session]:
