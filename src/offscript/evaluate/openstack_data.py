@@ -28,8 +28,8 @@ LAYOUTS: Final = (
 """Normal logs, the log with slowed machines, and the file that names these: the public set, then the sample."""
 
 REMEDY: Final = (
-    "put openstack_normal1.log, openstack_normal2.log, openstack_abnormal.log and anomaly_labels.txt there (OpenStack of "
-    "https://github.com/logpai/loghub)"
+    "put openstack_normal1.log, openstack_normal2.log, openstack_abnormal.log and anomaly_labels.txt there, or in a "
+    "folder `openstack` or `OpenStack` in it (the set OpenStack of https://github.com/logpai/loghub)"
 )
 
 SESSION: Final = r"\[instance: ([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\]"

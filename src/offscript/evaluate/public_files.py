@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def files_together(folder: Path, places: Sequence[str], names: Sequence[str]) -> list[Path]:
-    """Return the files of these names, plain or `.gz`, all from the first place that has them; none when one is missing.
+    """Return the files of these names, plain or `.gz`, from the first place that has all; else none.
 
     >>> files_together(Path("nowhere"), (".",), ("HDFS.log",))
     []
