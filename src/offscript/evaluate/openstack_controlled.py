@@ -20,7 +20,6 @@ from offscript.evaluate.openstack_judging import Simple, judge
 from offscript.evaluate.openstack_vectors import Vector, vectors_of
 from offscript.model import Model
 
-
 OURS: Final = "offscript"
 """What our row is called, beside the names of the simple detectors."""
 
