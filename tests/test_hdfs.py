@@ -333,7 +333,7 @@ class TestCommand:
         ("arguments", "what"),
         [
             (("hdfs", "--data", "nowhere"), "nowhere: is no folder; put hdfs_train"),
-            (("parsing", "--quick", "--data", "."), "parsing: --quick is for hdfs only"),
+            (("parsing", "--quick", "--data", "."), "parsing: --quick is not for parsing"),
         ],
     )
     def test_wrong_use_is_one_line(self, arguments: tuple[str, ...], what: str) -> None:

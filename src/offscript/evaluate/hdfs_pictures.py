@@ -11,7 +11,7 @@ from offscript.evaluate.hdfs_data import TITLES
 from offscript.evaluate.hdfs_detectors import SHARES
 from offscript.evaluate.hdfs_paper import PARAMETERS, SYMBOLS, TABLE_4, TOP_G
 from offscript.evaluate.hdfs_scoring import Row
-from offscript.evaluate.pictures import COLOURS
+from offscript.evaluate.pictures import COLOURS, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ def _table(found: Hdfs, figure: Figure) -> bool:
         axes.set_xticks(range(len(rows)), [row.name for row in rows], rotation=35, ha="right", rotation_mode="anchor")
         axes.set_title(_title(facts), loc="left", fontsize=10)
         axes.set_ylim(0, 1.02)
-        _plain(axes)
+        plain_axes(axes)
     handles, labels = panels[0].get_legend_handles_labels()
     wanted = dict(zip(labels, handles, strict=True))
     figure.legend(wanted.values(), wanted.keys(), loc="outside upper center", ncols=len(wanted), frameon=False)
@@ -82,7 +82,7 @@ def _top_g(found: Hdfs, figure: Figure) -> bool:
     axes.set_xlabel("g")
     axes.set_title("share of the keys of normal sessions among the g likeliest", loc="left", fontsize=10)
     axes.legend(frameon=False)
-    _plain(axes)
+    plain_axes(axes)
     return True
 
 
@@ -100,7 +100,7 @@ def _parameters(found: Hdfs, figure: Figure) -> bool:
             paper = PARAMETERS[setting]
             axes.plot(list(paper), [known[place] for known in paper.values()], "D:", color=COLOURS[place], alpha=0.5)
         axes.set_xlabel(SYMBOLS[setting])
-        _plain(axes)
+        plain_axes(axes)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
     figure.supxlabel("circles: our run of DeepLog with END; diamonds, dotted: the paper's figure 8", fontsize=9)
     return True
@@ -129,7 +129,7 @@ def _training(found: Hdfs, figure: Figure) -> bool:
     right.set_title("ours, 0.1% asked", loc="left", fontsize=10)
     right.legend(frameon=False, fontsize=8)
     for axes in (left, right):
-        _plain(axes)
+        plain_axes(axes)
     return bool(found.curves or found.sizes)
 
 
@@ -151,7 +151,7 @@ def _promises(found: Hdfs, figure: Figure) -> bool:
         axes.set_yscale("symlog", linthresh=min(SHARES))  # a share of none at all has a place, too
         axes.set_ylim(0)
         axes.set_title(f"{TITLES.get(facts.name, facts.name)}: {kept[0].judged:,} a split", loc="left", fontsize=10)
-        _plain(axes)
+        plain_axes(axes)
     panels[0].set_ylabel("share of other normal sessions")
     panels[0].legend(frameon=False)
     return True
@@ -161,12 +161,6 @@ def _title(facts: Facts) -> str:
     scaled = "" if facts.scale == 1 else f", false positives scaled by {facts.scale:.1f}"
     judged = f"{facts.normals:,} normal, {facts.anomalies:,} anomalous sessions"
     return f"{TITLES.get(facts.name, facts.name)}: {judged}{scaled}"
-
-
-def _plain(axes: Axes) -> None:
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 Draw = Callable[[Hdfs, "Figure"], bool]

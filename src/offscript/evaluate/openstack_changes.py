@@ -175,7 +175,7 @@ def delayed(line: Line, seconds: float) -> Line:
 
 
 def with_number(line: Line, template: str, place: int, factor: float) -> Line:
-    """Return a line with the number at a place of its template multiplied, in as many decimals as it has.
+    """Return a line with the decimal number at a place of its template multiplied, in as many decimals as it has.
 
     >>> with_number(Line("x 2.50 MB, 7 s"), "x <*> MB, <*> s", 0, 2).text
     'x 5.00 MB, 7 s'
@@ -184,9 +184,14 @@ def with_number(line: Line, template: str, place: int, factor: float) -> Line:
     assert found is not None, "the line has this template"
     begin, end = found.span(place + 1)
     old = line.text[begin:end]
+    if not _DECIMAL.fullmatch(old):
+        return line
     digits = len(old.partition(".")[2])
     new = float(old) * factor or 10.0**-digits
     return replace(line, text=f"{line.text[:begin]}{new:.{digits}f}{line.text[end:]}")
+
+
+_DECIMAL: Final = re.compile(r"\d+(?:\.\d+)?")
 
 
 @cache

@@ -72,8 +72,13 @@ def _draw_panel(axes: Axes, parsing: Parsing, measure: str, names: list[str]) ->
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
     axes.axvline(len(names) - 1.3, color="#bbbbbb", linewidth=0.8)
+    axes.tick_params(axis="x", length=0)
+    axes.margins(x=0.01)
+    plain_axes(axes)
+
+
+def plain_axes(axes: Axes) -> None:
+    """Leave of the frame what is read: thin lines across, no border above and at the right (ours)."""
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.tick_params(axis="x", length=0)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.01)
