@@ -100,8 +100,8 @@ def _normal(found: Values, pictures: Sequence[str]) -> Iterator[str]:
         low, high = wilson(flagged, judged)
         yield _text(
             f"Rolling origin: {flagged} of {judged:,} held-out normal machines are flagged over {len(found.rolling)} "
-            f"origins, {flagged / judged:.2%} (95% interval {low:.2%} to {high:.2%}). Each is fitted anew on all machines "
-            "before it."
+            f"origins, {flagged / judged:.2%} (95% interval {low:.2%} to {high:.2%}). Each is fitted "
+            "anew on all machines before it."
         )
     parts = [*(("rolling", part) for part in found.rolling), ("first part", found.held_out)]
     yield markdown(
@@ -139,8 +139,8 @@ _CONTROLLED = (
     "a key's own history is changed in few places. Recall counts machines flagged; on the line: those with a verdict "
     "on the changed line itself.",
     "The simple detectors see the same vectors, a key that training has not is an anomaly to each, and their "
-    "thresholds are set so that they flag at most as many of the unchanged held-out machines as ours does: chosen by the machines "
-    "they are compared on, which favours them, for orientation only.",
+    "thresholds are set so that they flag at most as many of the unchanged held-out machines as ours does: chosen by "
+    "the machines they are compared on, which favours them, for orientation only.",
 )
 
 
