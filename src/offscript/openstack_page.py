@@ -135,7 +135,8 @@ _CONTROLLED = (
     "step is a key after another; slowed, its line and all later ones of its machine move. `duration`: the seconds "
     "that a line tells are multiplied. `size`: another number is doubled (0 becomes 1). `status`: a word that tells a "
     "state is another. Spread: half the distance between the 5th and the 95th percentile of the training machines, at "
-    "least one digit of what the log writes, by their median. In each stream every machine has another change, so that "
+    "least one digit of what the log writes, by their median; highest normal: the longest or largest of theirs, by the "
+    "median. In each stream every machine has another change, so that "
     "a key's own history is changed in few places. Recall counts machines flagged; on the line: those with a verdict "
     "on the changed line itself.",
     "The simple detectors see the same vectors, a key that training has not is an anomaly to each, and their "
@@ -172,7 +173,18 @@ def _controlled(found: Values, pictures: Sequence[str]) -> Iterator[str]:
     yield from _picture(pictures, "openstack-changes.png", "recall of each kind of change by each detector")
     yield "Every step and place:"
     yield markdown(
-        ["kind", "what", "median", "spread", "factor", "changed", "on the line", *names, "reasons on the line"],
+        [
+            "kind",
+            "what",
+            "median",
+            "spread",
+            "highest normal",
+            "factor",
+            "changed",
+            "on the line",
+            *names,
+            "reasons on the line",
+        ],
         (_change(one, names) for one in found.recalls),
     )
 
@@ -193,7 +205,7 @@ def _change(one: Recall, names: Sequence[str]) -> list[str]:
         step.kind.value,
         plain(step.what, 120),
         f"{step.median:,.6g}" if step.seen else "-",
-        f"{step.spread:.1%}" if step.seen and step.spread < 10 else "-",
+        *((f"{step.spread:.1%}", f"{step.highest:.3g} x") if step.seen and step.spread < 10 else ("-", "-")),
         f"{one.factor:g}" if step.kind is not Kind.STATUS else "-",
         f"{one.changed:,}",
         *(share(hits / one.changed if one.changed else None) for hits in (one.named, *map(one.hits, names))),

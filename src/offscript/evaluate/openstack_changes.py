@@ -53,9 +53,9 @@ STATUSES: Final = (
 class Step:
     """What may be changed: the key, and its position among the values or (`TIME`) the key that comes before it.
 
-    `seen`, `median` and `spread` (half the distance of the 5th and the 95th percentile, at least what one digit of
-    the log is worth, by the median) are those of the training machines, in the log's own units; 0, NaN and NaN for a
-    status, which is found by its `words` instead.
+    `seen`, `median`, `spread` (half the distance of the 5th and the 95th percentile, at least what one digit of the log
+    is worth) and `highest`, both by the median, are those of the training machines, in the log's own units; 0 and NaN
+    for a status, which is found by its `words` instead.
     """
 
     kind: Kind
@@ -65,6 +65,7 @@ class Step:
     seen: int = 0
     median: float = np.nan
     spread: float = np.nan
+    highest: float = np.nan
     words: tuple[str, str] = ("", "")
 
     @property
@@ -120,7 +121,8 @@ def short(template: str) -> str:
 def _step(kind: Kind, what: str, key: int, place: int, some: Sequence[float], digits: int) -> Step:
     low, middle, high = np.quantile(some, [0.05, 0.5, 0.95])
     half = max(float(high - low) / 2, 10.0**-digits)
-    return Step(kind, what, key, place, len(some), float(middle), half / float(middle) if middle else np.inf)
+    spread, highest = (part / float(middle) if middle else np.inf for part in (half, max(some)))
+    return Step(kind, what, key, place, len(some), float(middle), spread, highest)
 
 
 def decimals(number: float) -> int:

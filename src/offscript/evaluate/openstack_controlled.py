@@ -58,6 +58,7 @@ class Recall:
             "seen_in_training": step.seen,
             "median": step.median if step.seen else None,
             "spread": round(step.spread, 4) if has_spread else None,
+            "highest_by_median": round(step.highest, 4) if has_spread else None,
             "changed": self.changed,
             "found": self.found,
             "named_on_the_line": self.named,
