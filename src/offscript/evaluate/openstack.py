@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +21,9 @@ from offscript.evaluate.metrics import wilson
 from offscript.evaluate.openstack_changes import steps_of
 from offscript.evaluate.openstack_controlled import OURS, Controlled, Recall, changes_of, pooled, thresholds_at
 from offscript.evaluate.openstack_data import SESSION, Machine, OpenStack, find_openstack, stream
-from offscript.evaluate.openstack_figure9 import Telling
+from offscript.evaluate.openstack_figure9 import Telling, telling
 from offscript.evaluate.openstack_judging import INSTALL, Finding, Part, Simple, judge, learn_simple
+from offscript.evaluate.openstack_network import learn_forecast
 from offscript.evaluate.openstack_vectors import Vector, vectors_of
 from offscript.fitting import fit
 from offscript.model import Model
@@ -210,6 +212,8 @@ def run_openstack(folder: Path, plan: Plan = FULL, *, progress: Progress | None 
         promised=model.keys.promise.describe(),
     )
     steps.done()
+    found.telling = _figure_9(model, train, test, data.abnormal, plan)
+    steps.done()
     _roll(found, steps)
     _compare(found, model, train, test, steps)
     found.seconds, found.processor_seconds = time.perf_counter() - began, time.process_time() - busy
@@ -224,6 +228,14 @@ def fitted(machines: Sequence[Machine], plan: Plan) -> Model:
 def judged(model: Model, trained: int, machines: Sequence[Machine]) -> Part:
     """Machines judged in one stream."""
     return Part(trained, len(machines), judge(model, stream(machines)))
+
+
+def _figure_9(
+    model: Model, train: Sequence[Machine], test: Sequence[Machine], odd: Sequence[Machine], plan: Plan
+) -> list[Telling]:
+    """The paper's figure 9: networks of the first machines, sigma of the later normal ones."""
+    parts = [list(zip((one.name for one in some), vectors_of(model, some), strict=True)) for some in (train, test, odd)]
+    return telling(model, parts[0], parts[1], parts[2], partial(learn_forecast, seed=plan.config.seed))
 
 
 def _roll(found: Values, steps: _Steps) -> None:
