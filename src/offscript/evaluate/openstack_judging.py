@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -27,7 +28,7 @@ from offscript.model import Model
 
 @dataclass(frozen=True)
 class Finding:
-    """One verdict on a machine: its reason, score, sentence, the entry's template and where its line stands."""
+    """One verdict on a machine: its reason, score, sentence, the entry's template, and its line's file and number."""
 
     reason: str
     score: float
@@ -38,7 +39,7 @@ class Finding:
 
     def at(self, line: Line) -> bool:
         """Whether the verdict is on this line."""
-        return (self.source, self.line) == (line.source, line.number)
+        return (self.source, self.line) == (Path(line.source).name, line.number)
 
 
 Flagged = dict[str, tuple[Finding, ...]]
@@ -52,7 +53,7 @@ def judge(model: Model, lines: Sequence[Line]) -> Flagged:
         entry = verdict.entry
         if verdict.session is not None:
             one = (verdict.reason.value, float(verdict.score), verdict.detail, entry.template)
-            found.setdefault(verdict.session, []).append(Finding(*one, entry.line.source, entry.line.number))
+            found.setdefault(verdict.session, []).append(Finding(*one, Path(entry.line.source).name, entry.line.number))
     return {name: tuple(some) for name, some in found.items()}
 
 

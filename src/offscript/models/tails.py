@@ -134,12 +134,15 @@ def tail_of(numbers: Floats, side: int, resolution: float, shapes: Sequence[floa
 def outliers_of(distances: Floats, count: int) -> Tail | None:
     """The tail that any of so many normal numbers may have besides its own: the distances of those that were outliers.
 
-    None where fewer than `FEW` were.
+    One is enough to say that there are such, or a log with fewer would take each for the oddest of all that may come.
+    None where none was.
 
     >>> outliers_of(np.array([0.2, 0.1, 0.3, 0.2, 4.0]), 10_000).surprise(0.2) > 7
     True
+    >>> outliers_of(np.array([0.2]), 1_000).surprise(0.2) < 8
+    True
     """
-    if len(distances) < FEW:
+    if not len(distances):
         return None
     return Tail(1, 0.0, (len(distances) + 1) / (count + 2), CAUTIOUS, _scale(distances, CAUTIOUS, 1e-9))
 
