@@ -20,7 +20,7 @@ HIDDEN: Final = 32
 """Units: half of the key model's, as vectors have few numbers."""
 
 STEPS: Final = 400
-"""Optimiser steps at most, over all windows at once: the best is found within 200 on the authors' log."""
+"""Optimiser steps at most, over all windows at once: the vectors kept for stopping say how many of them count."""
 
 RATE: Final = 1e-2
 """Rate of Adam: the key model's peak."""
