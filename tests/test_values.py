@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -13,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from offscript import Config, Detector, Line, Model, Reason, Verdict, fit
-from offscript.errors import StateError
+from offscript import Config, Detector, Line, Model, Reason, Verdict, fit, load
+from offscript.errors import ModelError, StateError
 from offscript.models.follow_compiled import follow_compiled
 from offscript.models.gauges import FLAGGED, NEW_LEVEL, SETTLED, Gauge, follow, surprise_at
 from offscript.models.tails import Tail, outliers_of, tail_of
@@ -261,16 +262,14 @@ def test_a_detector_goes_on_exactly_from_its_state(model: Model) -> None:
 
 def test_damaged_levels_are_refused(model: Model) -> None:
     """A level of no gauge, or one that is no number, is a StateError."""
-    state = Detector(model).state()
-    for name, row in (("level/99999 jobs", [0.0, 0]), ("level/0 jobs", ["x", 0]), ("level/0 jobs", [math.nan, 0])):
+    state, odd = Detector(model).state(), (f"level/{'9' * 5000} jobs", [0.0, 0])
+    for name, row in (("level/99999 jobs", [0.0, 0]), ("level/0 jobs", ["x", 0]), ("level/0 jobs", [math.nan, 0]), odd):
         with pytest.raises(StateError):
             Detector(model, {**state, name: row})
 
 
 def test_a_model_keeps_what_it_knows_of_values(model: Model, tmp_path: Path) -> None:
     """Saved and loaded, it judges by the same gauges, lists and thresholds; a damaged part is refused."""
-    from offscript import load
-
     model.save(tmp_path / "m")
     assert load(tmp_path / "m").values == model.values
     stored = model.values.to_dict()
@@ -283,6 +282,32 @@ def test_a_model_keeps_what_it_knows_of_values(model: Model, tmp_path: Path) -> 
     for broken in damages:
         with pytest.raises((ValueError, KeyError, TypeError)):
             ValueModel.from_dict({**stored, **broken})
+
+
+def test_a_bundle_that_would_fail_while_judging_is_refused(model: Model, tmp_path: Path) -> None:
+    """What a template does not have, an unknown unit and counts beyond all numbers are a ModelError at load."""
+    stored = model.values.to_dict()
+    gauge, words = stored["gauges"][0], stored["lists"][0]
+    damages: list[dict[str, Any]] = [
+        {"gauges": [gauge | {"place": 99}]},
+        {"gauges": [gauge | {"unit": "furlongs"}]},
+        {"gauges": [gauge | {"low": [*gauge["low"][:4], 10**400, gauge["low"][5]]}]},
+        {"lists": [words | {"place": 0}]},
+        {"lists": [words | {"place": 99}]},
+        {"lists": [words | {"lines": 10**400}]},
+        {"left_out": [[10**6, 1, "?"]]},
+        {"left_out": [[1, -1, "?"]]},
+    ]
+    home = tmp_path / "m" / "versions" / "1"
+    model.save(tmp_path / "m")
+    body, about = (json.loads((home / name).read_text()) for name in ("model.json", "about.json"))
+    for broken in damages:
+        text = json.dumps(body | {"values": stored | broken})
+        (home / "model.json").write_text(text)
+        about["sha256"]["model.json"] = hashlib.sha256(text.encode()).hexdigest()
+        (home / "about.json").write_text(json.dumps(about))
+        with pytest.raises(ModelError):
+            load(tmp_path / "m")
 
 
 def test_every_place_is_listed(model: Model) -> None:

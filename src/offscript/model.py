@@ -31,6 +31,7 @@ from offscript.config import Config
 from offscript.errors import ModelError, OffscriptError
 from offscript.models.keys import KeyModel
 from offscript.models.values import ValueModel
+from offscript.models.vectors import TIME
 from offscript.parse.header import Header
 from offscript.parse.match import Templates
 from offscript.parse.sessions import SessionKey
@@ -252,9 +253,13 @@ def _check_fit(model: Model) -> None:
         raise ValueError("settings and key model differ in their history")
     if not set(model.keys.vocabulary.keys) <= set(model.templates.keys()):
         raise ValueError("a key of the key model has no template")
-    judged = {gauge.key for gauge in model.values.gauges} | {one.key for one in model.values.lists}
-    if not judged <= set(model.templates.keys()):
+    places = model.values.named_places
+    if not {key for key, _ in places} <= set(model.templates.keys()):
         raise ValueError("a key of the value models has no template")
+    if not all(0 <= place <= model.templates.places(key) for key, place in places):
+        raise ValueError("a place of the value models is not in its template")
+    if any(one.place == TIME for one in model.values.lists):
+        raise ValueError("a word list is of a time")
 
 
 def _reason(error: Exception) -> str:

@@ -24,6 +24,9 @@ from offscript.parse.match import Templates
 
 Json = Any
 
+MOST_DIGITS = 18
+"""Digits of the number of a gauge; of thousands more, Python would refuse to make a number."""
+
 DAMAGED = "start the detector without this state, or restore the state from a backup"
 
 
@@ -196,7 +199,8 @@ class ValueJudge:
         self._sources.clear()
         for name, row in rows.items():
             number, _, source = name.partition(" ")
-            if not (number.isascii() and number.isdecimal() and int(number) < len(self.model.gauges)):
+            known = number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS
+            if not (known and int(number) < len(self.model.gauges)):
                 raise StateError(f"the level {name[:60]!r} is of no gauge", remedy=DAMAGED)
             if not (isinstance(row, list) and len(row) == 2 and type(row[0]) is float and math.isfinite(row[0])):
                 raise StateError(f"the level {name[:60]!r} is damaged", remedy=DAMAGED)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.models.tails import LEAST_SHARE, SHAPES, TIME_SHAPES, Tail, tail_of
+from offscript.parse.numbers import UNIT_CODES
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,6 +32,9 @@ and nobody needs to be told the same thing a sixty-fifth time."""
 
 MOST_SEEN: Final = 64
 """Distances of a tail that a bundle may hold: as many as there are powers of two."""
+
+MOST_COUNTED: Final = 1 << 62
+"""Counts and keys of a bundle are below it, as those of templates are: beyond, arithmetic with doubles fails."""
 
 INSIDE, FLAGGED, NEW_LEVEL = range(3)
 """What `follow` says of a number."""
@@ -128,10 +132,10 @@ class Gauge:
         sound = all(type(number) is float and math.isfinite(number) for number in numbers)
         if not sound or min(gauge.spread, gauge.seconds) < 0:
             raise ValueError("a gauge has a part that is no number")
-        whole = (gauge.key, gauge.place, gauge.learnt_from, gauge.after or 0)
-        if not all(type(number) is int and number >= 0 for number in whole):
+        whole = (gauge.key, gauge.place, gauge.learnt_from, 0 if gauge.after is None else gauge.after)
+        if not all(type(number) is int and 0 <= number < MOST_COUNTED for number in whole):
             raise ValueError("a gauge has a part that is no whole number")
-        if type(gauge.unit) is not str or type(gauge.predicted) is not bool:
+        if type(gauge.unit) is not str or gauge.unit not in UNIT_CODES or type(gauge.predicted) is not bool:
             raise ValueError("a gauge has a part of another kind")
         return gauge
 
@@ -147,7 +151,7 @@ def tail_from_list(side: int, stored: Sequence[Any]) -> Tail:
     parts = (start, share, shape, scale, *seen)
     if not all(type(part) is float and math.isfinite(part) for part in parts) or type(count) is not int:
         raise ValueError("a tail has a part that is no number")
-    if not (0 < share <= 1 and 0 <= shape <= 1 and scale > 0 and count >= 0 and len(seen) <= MOST_SEEN):
+    if not (0 < share <= 1 and 0 <= shape <= 1 and scale > 0 and 0 <= count < MOST_COUNTED and len(seen) <= MOST_SEEN):
         raise ValueError("a tail is out of bounds")
     return Tail(side, start, share, shape, scale, count, tuple(seen))
 

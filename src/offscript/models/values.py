@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from offscript.models.gauges import RATE, Gauge, surprise_at, tail_from_list, tail_to_list
+from offscript.models.gauges import MOST_COUNTED, RATE, Gauge, surprise_at, tail_from_list, tail_to_list
 from offscript.models.tails import Floats, Tail
 from offscript.models.vectors import TIME, LeftOut
 
@@ -88,6 +88,11 @@ class ValueModel:
         """The key and place of each number that is judged, in order; times between entries are not among them."""
         return tuple(sorted({(gauge.key, gauge.place) for gauge in self.gauges if gauge.place != TIME}))
 
+    @property
+    def named_places(self) -> frozenset[tuple[int, int]]:
+        """The key and place of all that is judged or left out; place 0 is the time."""
+        return frozenset((one.key, one.place) for part in (self.gauges, self.lists, self.left_out) for one in part)
+
     def threshold_of(self, gauge: Gauge) -> float:
         """The surprise that scores 1.0 on a gauge."""
         return self.time_threshold if gauge.seconds else self.threshold
@@ -157,7 +162,9 @@ class ValueModel:
 def _list_from(stored: dict[str, Any]) -> WordList:
     key, place, known, lines, late = (stored[name] for name in ("key", "place", "known", "lines", "late"))
     whole = (key, place, lines, late)
-    if not all(type(one) is int and one >= 0 for one in whole) or not all(type(word) is str for word in known):
+    if not all(type(one) is int and 0 <= one < MOST_COUNTED for one in whole):
+        raise ValueError("a word list has a part that is no whole number")
+    if type(known) is not list or not all(type(word) is str for word in known):
         raise ValueError("a word list has a part of another kind")
     if late > lines:
         raise ValueError("a word list has more new words than lines")
