@@ -15,6 +15,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.numbers import HEX, UNIT_CODES
+
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 Ints = NDArray[np.int64]
@@ -53,9 +55,8 @@ trend one comes there in half of all cases, and six in one of ten thousand."""
 
 UNITS: Final = frozenset(
     (
-        *("ns", "us", "µs", "ms", "s", "sec", "secs", "second", "seconds", "min", "minute", "minutes", "h", "hour"),
-        *("B", "byte", "bytes", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "bit", "bits"),
-        *("%", "percent", "pct", "row", "rows", "page", "pages", "file", "files", "item", "items", "times", "hours"),
+        *(UNIT_CODES.keys() - {"", HEX}),
+        *("bit", "bits", "percent", "pct", "row", "rows", "page", "pages", "file", "files", "item", "items", "times"),
     )
 )
 """Words behind a number that say it is a quantity, however seldom it comes twice."""
@@ -140,10 +141,12 @@ def sort_of(vectors: Vectors, place: int) -> Sort | str:
         return _sort_of_words(about, texts)
     numbers = numbers[held]
     distinct = len(np.unique(numbers))
-    whole = bool((numbers == np.round(numbers)).all()) and not about.unit
+    whole = bool((numbers == np.round(numbers)).all()) and about.unit in ("", HEX)
     is_dense = distinct > 1 and DENSE * distinct > numbers.max() - numbers.min()
     if whole and distinct <= MOST_CODES and not is_dense and _sort_of_words(about, texts) == "words":
         return "words"
+    if about.unit == HEX:
+        return "an identifier: it is hexadecimal"
     if whole and about.follows not in UNITS:
         if is_naming(about.leads):
             return f"an identifier: it is called {about.leads!r}"
