@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from offscript import Config, Detector, Line, Model, Reason, Verdict, fit, load
+from offscript.entries import Entry
 from offscript.errors import ModelError, StateError
 from offscript.models.follow_compiled import follow_compiled
 from offscript.models.gauges import FLAGGED, NEW_LEVEL, SETTLED, Gauge, follow, surprise_at
@@ -22,9 +24,11 @@ from offscript.models.tails import Tail, outliers_of, tail_of
 from offscript.models.value_lessons import ValueLessons, tells_more
 from offscript.models.values import ValueModel
 from offscript.models.vectors import Place, Vectors, sort_of
-from offscript.parse.match import Templates
-from offscript.value_judge import ValueJudge
+from offscript.parse.match import FrozenTemplate, Templates
+from offscript.value_judge import ValueFlag, ValueJudge
 from offscript.value_table import value_rows
+from offscript.value_wording import value_detail
+from offscript.wording import Words
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6), min_size=20, max_size=80).map(np.array)
 Job = list[tuple[float, str]]
@@ -144,6 +148,8 @@ def vectors(numbers: Sequence[float], about: Place, texts: Sequence[int] | None 
         ([19.0 + n % 7 / 10 for n in range(60)], Place(follows="seconds"), "range"),
         ([1000.0 + n for n in range(60)], Place(), "an identifier: 60 values on 60 lines"),
         ([1000.0 + n for n in range(60)], Place(follows="bytes"), "range"),
+        ([1000.0 + n for n in range(60)], Place(follows="milliseconds"), "range"),
+        ([1e9 + 16 * (n % 30) for n in range(60)], Place(unit="0x"), "an identifier: it is hexadecimal"),
         ([1000.0 + n // 2 for n in range(60)], Place(), "a counter: it rises with time"),
         ([float(n % 30) for n in range(60)], Place(leads="order_id"), "an identifier: it is called 'order_id'"),
         ([float(1 + n % 5) for n in range(60)], Place(), "range"),
@@ -246,6 +252,19 @@ def test_slow_steps_wrong_numbers_and_new_words_are_told(model: Model) -> None:
     assert "state=broken" in told["job-00030x"][1]
     assert "`ready`" in told["job-00030x"][1]
     assert set(told) == {"job-00010x", "job-00020x", "job-00030x"}
+
+
+def test_the_value_that_is_meant_is_shown(model: Model) -> None:
+    """Where a line departs from a name in its template it has a value more, and the number told of is still its own."""
+    table = [FrozenTemplate(7, ("port", "<*>", "<*>"), "port <*> <*>", 3, ("v", "v"), ("ssh2", "<*>"))]
+    templates = Templates(table, {})
+    gauge = Gauge.of((7, 1, None), np.linspace(20, 30, 100), resolution=1.0)
+    known = replace(model, templates=templates, values=ValueModel((gauge,)))
+    for message, told in (("port ssh3 99", "`port <*> 99`: "), ("port ssh2 99", "`port ssh2 99`: ")):
+        match = templates.match(message)
+        entry = Entry(Line(message), match.key, match.values, match.template)
+        flag = ValueFlag(Reason.UNUSUAL_VALUE, 2.0, 0, -1, 99.0)
+        assert value_detail(Words(known), entry, 0, flag).startswith(told)
 
 
 def test_a_detector_goes_on_exactly_from_its_state(model: Model) -> None:

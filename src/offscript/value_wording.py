@@ -10,6 +10,7 @@ from offscript.models.gauges import SETTLED
 from offscript.models.values import NO_GAUGE, WordList
 from offscript.models.vectors import TIME, UNITS
 from offscript.parse.numbers import shown
+from offscript.parse.origins import by_place
 from offscript.value_judge import ValueFlag
 from offscript.wording import TEMPLATE_HEAD, TEMPLATE_SHOWN, Words, short
 
@@ -26,13 +27,13 @@ def value_detail(words: Words, entry: Entry, before: int, flag: ValueFlag) -> st
     """Say in a sentence what the time or the value was, and what is normal; `before` is the symbol before."""
     model = words.model
     if flag.gauge == NO_GAUGE:
-        return _new_word(entry, model.values.lists[flag.word_list])
+        return _new_word(model, entry, model.values.lists[flag.word_list])
     gauge = model.values.gauges[flag.gauge]
     normal = f"normally {range_told(model, flag.gauge, flag.level)} ({100 * model.values.confidence:.4g}%)"
     if gauge.place == TIME:
         told = f"came {shown(flag.number, 's')} after `{short(words.of(before))}`: {normal}"
     else:
-        told = f"`{_filled(entry, gauge.place)}`: {normal}"
+        told = f"`{_filled(model, entry, gauge.place)}`: {normal}"
     if flag.settled:
         told += f"; the {SETTLED}th running on this side: taken as the new level from here on"
     return told
@@ -52,16 +53,19 @@ def range_told(model: Model, number: int, level: float) -> str:
     return f"{first.removesuffix(ending)} to {last}{behind}" if unit else f"{first} to {last}{behind}"
 
 
-def _new_word(entry: Entry, one: WordList) -> str:
+def _new_word(model: Model, entry: Entry, one: WordList) -> str:
     known = [f"`{word[:VALUE_SHOWN]}`" for word in one.known[:WORDS_SHOWN]]
     if len(one.known) > WORDS_SHOWN:
         known.append(f"{len(one.known) - WORDS_SHOWN} others")
-    return f"`{_filled(entry, one.place)}`: on {one.learnt_from:,} normal lines it is {' or '.join(known)}"
+    return f"`{_filled(model, entry, one.place)}`: on {one.learnt_from:,} normal lines it is {' or '.join(known)}"
 
 
-def _filled(entry: Entry, place: int) -> str:
-    """The template with the value at a place, cut about it where it is long."""
+def _filled(model: Model, entry: Entry, place: int) -> str:
+    """The template with the value at a place of its key's, cut about it where it is long."""
     parts = entry.template.split(WILDCARD)
+    # an entry that departs from a name in the template has a value more
+    numbers = by_place(entry.template, *model.templates.wording(entry.key), list(map(str, range(len(entry.values)))))
+    place = int(numbers[place - 1]) + 1 if numbers is not None and place <= len(numbers) else place
     value = entry.values[place - 1] if place <= len(entry.values) else ""
     value = value if len(value) <= VALUE_SHOWN else value[: VALUE_SHOWN - 1] + "…"
     left, right = WILDCARD.join(parts[:place]), WILDCARD.join(parts[place:])
