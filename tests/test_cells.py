@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_scan import FILES, logs
+from tests.test_scan import FILES, columns, logs
 
 from offscript import Config, read
 from offscript.parse import cells, pieces, scan
@@ -18,6 +18,7 @@ from offscript.parse.cells import NOT_KEPT, Cells, CellStore
 from offscript.parse.learn import Parsed, entries, learn
 from offscript.parse.numbers import number_of
 from offscript.parse.origins import by_place
+from offscript.parse.taken import room_for_values
 from offscript.sources import files
 from offscript.testing import service_log
 
@@ -142,6 +143,19 @@ def test_a_log_that_changes_over_to_columns(tmp_path: Path, monkeypatch: pytest.
     switched = learn(read(str(path)), Config(), cells=True)
     assert stored(one_by_one) == stored(warm) == stored(switched)
     assert check(switched, path, Config())["numbers"] > 0
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_no_room_for_all_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    """Lines for whose values a block has no room are read alone, and the cells are the same."""
+    path = tmp_path / "app.log"
+    path.write_text("\n".join(service_log(60, seed=4)) + "\n")
+    monkeypatch.setattr(files, "PIECE", 8_000)
+    monkeypatch.setattr(scan, "_cores", lambda: cores)
+    monkeypatch.setattr(scan, "room_for_values", lambda sizes, *rest: room_for_values(sizes[:1], *rest))
+    one_by_one, in_columns = both_ways(path, Config(), monkeypatch)
+    assert stored(one_by_one) == stored(in_columns)
+    assert columns(one_by_one) == columns(in_columns)
 
 
 def log_of(messages: list[str]) -> str:

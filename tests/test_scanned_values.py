@@ -22,6 +22,7 @@ from offscript.parse.learn import Parsed, learn
 from offscript.parse.match import FrozenTemplate, Templates
 from offscript.parse.origins import by_place
 from offscript.parse.records import Matching, Reader, Records
+from offscript.parse.taken import room_for_values
 from offscript.sources import files
 from offscript.testing import service_log
 
@@ -226,6 +227,18 @@ def test_recalled_lines_give_values(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found == by_lines(parsed, asked, path, Config())
     assert len(found[1]) > 3_000
     assert sum(left) < 0.2 * len(found[0])
+
+
+def test_no_room_for_all_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines for whose values a block has no room are read alone, and give the same."""
+    path = tmp_path / "app.log"
+    path.write_text("\n".join(service_log(60, seed=4)) + "\n")
+    monkeypatch.setattr(files, "PIECE", 8_000)
+    parsed = fit(path, Config())
+    asked = asked_of(texts_of(parsed, path, Config()), 2)
+    truth = by_lines(parsed, asked, path, Config())
+    monkeypatch.setattr(scan, "room_for_values", lambda sizes, *rest: room_for_values(sizes[:1], *rest))
+    assert in_blocks(parsed, asked, path, Config()) == truth
 
 
 def test_a_table_that_does_not_hold_all_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

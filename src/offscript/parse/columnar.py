@@ -45,7 +45,7 @@ from offscript.parse.folds import SHAPE_ROOM, is_space
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
 from offscript.parse.shapes import ID_BEGIN, ID_END, KIND, MESSAGE, READ, STAMP_SORT, plan_of, read_time, stamp_past
-from offscript.parse.taken import Taken, Wanted, lent_taken, lent_wanted, take_values
+from offscript.parse.taken import Taken, Wanted, has_room, lent_taken, lent_wanted, take_values
 from offscript.parse.tokens import MAX_TOKENS
 
 NEW_SHAPE, NEW_SKELETON, BY_ITSELF, FOUND = range(4)
@@ -271,12 +271,11 @@ def read_messages(
             continue
         size, values, _ = lex(data, message_begin[line], message_end[line], canon, value_begins, value_ends)
         code = code_of(slots, hashes, begins, blob, target, size)
-        if 0 <= code < known:
+        if 0 <= code < known and has_room(code, lent, taking):
             codes[line] = code
             if len(seen.shared):
                 note_values(data, code, values, first, seen, value_begins, value_ends, 0, 1, 0)
-            if len(wanted.slots):
-                take_values(address_of(data), line, code, lent, taking, value_begins, value_ends, 0, 1, 0)
+            take_values(address_of(data), line, code, lent, taking, value_begins, value_ends, 0, 1, 0)
             if left > 0 and SHORTEST <= stops[line] - starts[line] <= LONGEST and values <= MOST_VALUES:
                 left -= 1
                 keep_line(line, data, starts[line], stops[line], plans, size, values, alike, out, scratch)
@@ -368,9 +367,11 @@ def recall_lines(
                 continue
         state[line], skeletons[line] = FOUND, rows[place, SKELETON]
         bases[line], micros[line], message_begin[line], message_end[line] = seconds, micro, begin, end
+        if not has_room(skeletons[line], lent, taking):
+            state[line] = NEW_SKELETON
+            continue
         spans = place * WIDTH + SPANS
         if len(seen.shared):
             note_values(data, skeletons[line], rows[place, VALUES], first, seen, flat, past, spans, 2, start)
-        if len(wanted.slots):
-            take_values(base, line, skeletons[line], lent, taking, flat, past, spans, 2, start)
+        take_values(base, line, skeletons[line], lent, taking, flat, past, spans, 2, start)
     return count

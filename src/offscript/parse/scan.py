@@ -205,9 +205,10 @@ class Scanner:
         """Read some lines of a block; None: all of it, of which many are recalled."""
         raw, lines, shapes = begun.raw, begun.lines, self._shapes
         data = np.frombuffer(raw.data, np.uint8)
-        room = room_for(int((raw.stops - raw.starts).max(initial=0)))
+        sizes = raw.stops - raw.starts
+        room = room_for(int(sizes.max(initial=0)))
         alike = self._alike() if todo is None else NOTHING_ALIKE
-        taken = room_for_values(len(raw) if todo is None else len(todo), begun.wanted, begun.skeletons)
+        taken = room_for_values(sizes if todo is None else sizes[todo], begun.wanted, begun.skeletons)
         begun.taken.append(taken)
         if todo is None:
             todo = np.arange(len(raw))

@@ -50,10 +50,13 @@ NOTHING_WANTED: Final = nothing_wanted()
 """For scans of which no value is wanted."""
 
 
-def room_for_values(count: int, wanted: Wanted, known: int) -> Taken:
-    """Return room for what is wanted of so many lines of the first `known` skeletons; room not used is free."""
+def room_for_values(sizes: Numbers, wanted: Wanted, known: int) -> Taken:
+    """Return room for what is wanted of lines of so many bytes, of the first `known` skeletons; room not used is free.
+
+    There are not more values than bytes; were more wanted, lines for which there is no room are left to be read alone.
+    """
     most = int(np.diff(wanted.firsts[: known + 1]).max(initial=0)) if len(wanted.slots) else 0
-    size = count * most
+    size = min(len(sizes) * most, int(sizes.sum()))
     lines, wants = np.empty((2, size), np.int32)
     begins, ends = np.empty((2, size), np.int64)
     numbers, units = np.empty(size, np.float64), np.empty(size, np.uint8)
@@ -87,6 +90,14 @@ def lent_taken(taken: Taken) -> Taken:
 
 
 @inlined
+def has_room(skeleton: int, wanted: Wanted, taken: Taken) -> bool:
+    """Whether there is room for what is wanted of one more line of a skeleton, if anything is."""
+    if not len(wanted.slots):
+        return True
+    return bool(taken.used[0] + wanted.firsts[skeleton + 1] - wanted.firsts[skeleton] <= len(taken.lines))
+
+
+@inlined
 def take_values(
     base: int,
     line: int,
@@ -100,8 +111,10 @@ def take_values(
     start: int,
 ) -> None:
     """Take the values wanted of a line; value n begins at `begins[at + n * step]`, from `start` on, and ends so."""
-    row = taken.used[0]
-    for want in range(wanted.firsts[skeleton], wanted.firsts[skeleton + 1]):
+    first, past, row = 0, 0, taken.used[0]
+    if len(wanted.slots):
+        first, past = wanted.firsts[skeleton], wanted.firsts[skeleton + 1]
+    for want in range(first, past):
         place = at + wanted.slots[want] * step
         begin, end = start + begins[place], start + ends[place]
         taken.lines[row], taken.wants[row], taken.begins[row], taken.ends[row] = line, want, begin, end
