@@ -247,14 +247,14 @@ def tells_more(numbers: Floats, before: Ints) -> bool:
         return False
     resolution = resolution_of(numbers)
     gains = np.zeros(len(numbers) - cut)
-    plain = _costs(numbers[:cut], numbers[cut:], resolution)
+    plain = costs_of(numbers[:cut], numbers[cut:], resolution)
     for key in often:
         here = before[cut:] == key
-        gains[here] = plain[here] - _costs(numbers[:cut][before[:cut] == key], numbers[cut:][here], resolution)
+        gains[here] = plain[here] - costs_of(numbers[:cut][before[:cut] == key], numbers[cut:][here], resolution)
     return bool(gains.mean() > max(LEAST_GAIN, SURELY * gains.std() / np.sqrt(len(gains))))
 
 
-def _costs(known: Floats, later: Floats, resolution: float) -> Floats:
+def costs_of(known: Floats, later: Floats, resolution: float) -> Floats:
     """Minus the logarithm of the density of later numbers, (n,): even between the tails of the known ones."""
     gauge = Gauge.of((0, 1, None), known, resolution=resolution, still=True)
     low, high = gauge.low, gauge.high
