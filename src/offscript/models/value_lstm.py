@@ -40,7 +40,7 @@ STEPS_PER_CALL: Final = 25
 """Optimiser steps in one compiled call, after which the kept vectors are looked at."""
 
 STEPS: Final = 300
-"""Optimiser steps at most: on the recorded logs the best look is hardly ever a later one (ours)."""
+"""Optimiser steps at most: of 108 networks of two logs four were at their best in the last two looks (ours)."""
 
 PATIENCE: Final = 4
 """Looks that found nothing better, after which nothing is expected of more: most numbers are noise to each other, and
