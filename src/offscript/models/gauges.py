@@ -91,26 +91,32 @@ class Gauge:
     def surprise(self, deviation: float, outliers: Tail | None = None) -> float:
         """Minus the logarithm of the share of normal deviations as far out on that side.
 
-        `outliers`, a tail in seconds, are those that any time may have.
+        `outliers`, a tail in seconds, are those that any time may have: a time is no more surprising than as one of
+        them, and one farther out than any that was seen here is judged by them alone, since they are seen more often.
         """
         above = self.high.surprise(deviation)
         if above and outliers is not None and self.seconds:
-            above = min(above, outliers.surprise((deviation - self.high.start) * self.seconds))
+            beyond = deviation - self.high.start
+            common = outliers.surprise(beyond * self.seconds)
+            above = min(above, common) if beyond <= self.high.farthest else common
         return max(self.low.surprise(deviation), above)
 
     def surprises(self, deviations: Floats, outliers: Tail | None = None) -> Floats:
         """What `surprise` says of each deviation, (n,)."""
         above = self.high.surprises(deviations)
         if outliers is not None and self.seconds:
-            usual = outliers.surprises((deviations - self.high.start) * self.seconds)
-            above = np.where(above > 0, np.minimum(above, usual), 0.0)
+            beyond = deviations - self.high.start
+            common = outliers.surprises(beyond * self.seconds)
+            either = np.where(beyond <= self.high.farthest, np.minimum(above, common), common)
+            above = np.where(above > 0, either, 0.0)
         return np.maximum(self.low.surprises(deviations), above)
 
     def limits(self, surprise: float, outliers: Tail | None = None) -> tuple[float, float]:
         """The lowest and the highest deviation that surprise no more than this."""
         high = self.high.limit(surprise)
         if outliers is not None and self.seconds:
-            high = max(high, self.high.start + outliers.limit(surprise) / self.seconds)
+            common = outliers.limit(surprise) / self.seconds
+            high = self.high.start + max(min(high - self.high.start, self.high.farthest), common)
         return self.low.limit(surprise), high
 
     def to_dict(self) -> dict[str, Any]:

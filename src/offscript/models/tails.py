@@ -93,6 +93,11 @@ class Tail:
                 farthest = max(farthest, HARDLY_FARTHER * distance)
         return self.start + self.side * farthest
 
+    @property
+    def farthest(self) -> float:
+        """The distance up to which a number is hardly farther out than one that was seen."""
+        return HARDLY_FARTHER * self.seen[0] if self.seen else 0.0
+
     def _surprise_of(self, rank: int) -> float:
         """The surprise of what was seen 2^rank times."""
         return math.log((self.count + 2) / (1 << rank))
