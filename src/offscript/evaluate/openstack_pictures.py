@@ -68,7 +68,7 @@ def _errors(axes: Axes, one: Telling, labelled: frozenset[str]) -> None:
             one.threshold(confidence), color="black", linewidth=0.8, linestyle=line, label=f"{confidence:.4g} threshold"
         )
     axes.set_yscale("symlog", linthresh=one.threshold(CONFIDENCES[-1]))  # far anomalies, and what is near 0
-    axes.set_ylim(0)
+    axes.set_ylim(0, 2 * axes.get_ylim()[1])  # so that a mark at the top is whole
     axes.set_title(one.template, loc="left", fontsize=9)
     plain_axes(axes)
 
@@ -97,7 +97,7 @@ def told(one: Pooled) -> str:
     """A kind of change, in three short lines."""
     if one.kind in (Kind.SIZE, Kind.STATUS):
         return f"{one.kind.value}\n{'doubled' if one.kind is Kind.SIZE else 'changed'}"
-    return f"{one.kind.value}\n{'spread < 10%' if one.narrow else 'wider'}\n{one.factor:g} x"
+    return f"{one.kind.value}\n{'narrow' if one.narrow else 'wider'}\n{one.factor:g} x"
 
 
 def _origins(found: Values, figure: Figure) -> bool:
