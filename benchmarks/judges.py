@@ -167,6 +167,7 @@ JUDGES: Final[dict[str, Callable[[Path, Path], Row]]] = {
         fit_raw,
         train_all_windows,
         raw_to_verdicts,
+        raw_by_keys,
         scan_text,
         columns_to_verdicts,
         one_call_a_window,
