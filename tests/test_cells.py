@@ -201,14 +201,14 @@ def test_words_and_stems(tmp_path: Path) -> None:
 
 
 def test_entries_beyond_the_cap_are_counted(tmp_path: Path) -> None:
-    """Only so many entries have cells, the first ones; the others are left out of the arrays and counted."""
+    """Only so many entries have cells, the latest ones; the others are left out of the arrays and counted."""
     parsed, _ = learnt(tmp_path, [f"took {n} ms" for n in range(50)], max_training_entries=30)
     store = parsed.kept.cells
     assert store is not None
     (key,) = parsed.templates.keys()
     found = parsed.cells_of(key)
-    assert (len(store), store.beyond, found.entries.tolist()) == (50, 20, list(range(30)))
-    assert found.numbers[:, 0].tolist() == list(range(30))
+    assert (len(store), store.beyond, found.entries.tolist()) == (50, 20, list(range(20, 50)))
+    assert found.numbers[:, 0].tolist() == list(range(20, 50))
 
 
 def test_no_cells_unless_asked() -> None:

@@ -336,6 +336,18 @@ def test_every_place_is_listed(model: Model) -> None:
     assert len(rows) == len(model.values.gauges) + len(model.values.lists) + len(model.values.left_out)
 
 
+def test_values_are_learnt_from_the_entries_that_keys_are() -> None:
+    """Of a log over the cap the latest sessions teach both models, so that one promise can be made of both."""
+    early, late = normal_jobs(150, 4), normal_jobs(300, 5)[150:]
+    slower = [[(time + 3.0 * (place > 1), text) for place, (time, text) in enumerate(lines)] for lines in late]
+    capped = fit(log_of([*early, *slower]), QUICK.model_copy(update={"max_training_entries": 600}))
+    waits = [gauge for gauge in capped.values.gauges if gauge.place == 0 and 4 < gauge.level + gauge.middle < 6]
+    assert waits
+    assert capped.keys.promise.scores == 150
+    assert {gauge.learnt_from for gauge in waits} == {150}
+    assert waits[0].surprise(2.0 - waits[0].level) > 7
+
+
 def test_without_values_nothing_of_them_is_learnt() -> None:
     """`values=False` leaves a model that judges by keys alone."""
     plain = fit(log_of(normal_jobs(60, 4)), QUICK.model_copy(update={"values": False}))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from offscript.parse.askers import Passed
 from offscript.parse.byte_kinds import byte_at, put_byte
 from offscript.parse.byte_table import ByteCodes, ByteTable, address_of, code_of
-from offscript.parse.cells import LONGEST_TEXT, NO_NUMBER, NOT_KEPT, CellStore
+from offscript.parse.cells import LONGEST_TEXT, NO_NUMBER, NOT_KEPT, SLACK, CellStore
 from offscript.parse.compiled import compiled
 from offscript.parse.numbers import UNIT_CODES, number_of
 from offscript.parse.taken import Taken, Wanted, nothing_wanted
@@ -90,28 +90,26 @@ class CellColumns:
         for entry, (_, values) in alone:
             sizes[entry] = NOT_KEPT if values is None else len(values)
         self._places, self._told = [], []
-        most = max(0, store.most - len(store))
-        store.beyond += max(0, count - most)
-        store.unlike += int(np.count_nonzero(sizes[:most] == NOT_KEPT))
-        sizes[most:] = NOT_KEPT
+        store.unlike += int(np.count_nonzero(sizes == NOT_KEPT))
         store.counts.frombytes(sizes.astype(np.uint16).tobytes())
         sizes[sizes == NOT_KEPT] = 0
         block = _block_of(int(sizes.sum()))
         begins = np.cumsum(sizes) - sizes
         for some in taken:
-            place_cells(some, self.wanted.slots, self._slots, entry_of, begins, most, block)
-        texts = self._alone(alone, begins, most, block)
+            place_cells(some, self.wanted.slots, self._slots, entry_of, begins, block)
+        texts = self._alone(alone, begins, block)
         store.numbers.frombytes(block.numbers.tobytes())
         store.units.frombytes(block.units.tobytes())
         store.texts.frombytes(self._texts(b"" if passed is None else passed.raw.data, block, texts).tobytes())
+        store.trim(store.most // SLACK)
 
     def _alone(
-        self, alone: Sequence[tuple[int, tuple[int, Sequence[str] | None]]], begins: Numbers, most: int, block: Block
+        self, alone: Sequence[tuple[int, tuple[int, Sequence[str] | None]]], begins: Numbers, block: Block
     ) -> dict[int, str]:
         """Put the values of lines that were read by themselves into the block; return their texts by row."""
         texts: dict[int, str] = {}
         for entry, (number, values) in alone:
-            if values is None or entry >= most:
+            if values is None:
                 continue
             slot, begin = self._store.slot(number, len(values)), int(begins[entry])
             for row, text in enumerate(values, begin):
@@ -161,17 +159,14 @@ def count_cells(taken: Taken, entry_of: Numbers, sizes: Numbers) -> None:
 
 
 @compiled
-def place_cells(
-    taken: Taken, values: Numbers, slots: Numbers, entry_of: Numbers, begins: Numbers, most: int, out: Block
-) -> None:
-    """Put values that were taken where those of their entry begin, for the first so many entries."""
+def place_cells(taken: Taken, values: Numbers, slots: Numbers, entry_of: Numbers, begins: Numbers, out: Block) -> None:
+    """Put values that were taken where those of their entry begin."""
     for row in range(taken.used[0]):
-        entry, want = entry_of[taken.lines[row]], taken.wants[row]
-        if entry < most:
-            place = begins[entry] + values[want]
-            out.numbers[place], out.units[place] = taken.numbers[row], taken.units[row]
-            out.begins[place], out.ends[place] = taken.begins[row], taken.ends[row]
-            out.slots[place] = slots[want]
+        want = taken.wants[row]
+        place = begins[entry_of[taken.lines[row]]] + values[want]
+        out.numbers[place], out.units[place] = taken.numbers[row], taken.units[row]
+        out.begins[place], out.ends[place] = taken.begins[row], taken.ends[row]
+        out.slots[place] = slots[want]
 
 
 @compiled

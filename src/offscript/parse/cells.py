@@ -28,6 +28,9 @@ LONGEST_TEXT: Final = 64
 ALL_TEXTS: Final = 1 << 18
 """Texts kept of all skeletons together, about 200 bytes each: a log of more is not made of print statements."""
 
+SLACK: Final = 4
+"""Cells of a quarter as many entries again are held before the oldest are forgotten: that moves all the others."""
+
 NOT_KEPT: Final = 0xFFFF
 """Stands for the number of values of an entry whose cells are not kept."""
 
@@ -70,10 +73,10 @@ class Cells:
 
 
 class CellStore:
-    """The cells of entries in reading order, 10 bytes a value and 2 an entry; only the first `most` entries have some.
+    """The cells of entries in reading order, 10 bytes a value and 2 an entry; only the latest `most` entries keep some.
 
-    `beyond` counts entries after these, `unlike` those that came over a cap of the parser and are not of the skeleton
-    that they were counted with.
+    These are the ones that the key model learns from, too, and is calibrated on. `beyond` counts entries before them,
+    `unlike` those that came over a cap of the parser and are not of the skeleton that they were counted with.
 
     >>> store = CellStore(10)
     >>> store.add(1, ("4ms", "up")); store.add(1, ("5ms", "up"))
@@ -96,23 +99,29 @@ class CellStore:
 
     def add(self, skeleton: int, values: Sequence[str] | None) -> None:
         """Keep the own values of one more entry; None where it is not of that skeleton."""
-        if not self.takes(values is not None):
+        if values is None:
+            self.unlike += 1
             self.counts.append(NOT_KEPT)
             return
-        assert values is not None
         self.counts.append(len(values))
         for slot, text in enumerate(values, self.slot(skeleton, len(values))):
             number = number_of(text)
             self.numbers.append(_NAN if number is None else number.value)
             self.units.append(NO_NUMBER if number is None else UNIT_CODES[number.unit])
             self.texts.append(self.code(slot, text))
+        self.trim(self.most // SLACK)
 
-    def takes(self, alike: bool) -> bool:
-        """Whether the next entry has cells; counts it where it has none."""
-        full = len(self.counts) >= self.most
-        self.beyond += full
-        self.unlike += not full and not alike
-        return alike and not full
+    def trim(self, slack: int = 0) -> None:
+        """Forget the cells of all but the latest entries, if these are more than so many too many."""
+        past = len(self.counts) - self.most
+        if past - self.beyond <= slack:
+            return
+        gone = np.array(self.counts[self.beyond : past], np.int64)
+        cells = int(gone[gone != NOT_KEPT].sum())
+        for column in (self.numbers, self.units, self.texts):
+            del column[:cells]
+        self.counts[self.beyond : past] = array("H", [NOT_KEPT]) * len(gone)
+        self.beyond = past
 
     def slot(self, skeleton: int, values: int) -> int:
         """The first of the slots of a skeleton with so many own values."""

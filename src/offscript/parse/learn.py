@@ -157,7 +157,7 @@ def learn(
 ) -> Parsed:
     """Parse a whole log in the learn regime (DESIGN section 4; Spell, ICDM 2016).
 
-    `header` overrides the detected one. With `cells` values are kept, of the first `max_training_entries` entries. The
+    `header` overrides the detected one. With `cells` values are kept, of the latest `max_training_entries` entries. The
     lines of files are read in columns. Raises InputError when there are none.
     """
     report = progress if progress is not None else _silent
@@ -175,6 +175,8 @@ def learn(
             read.in_columns(chain([piece], stream), first.texts[:SHAPES_SAMPLE])
         else:
             read.one_by_one(piece)
+    if read.kept.cells is not None:
+        read.kept.cells.trim()
     templates, key_of = spell.settle()
     found = header, discovery, config.session is not None, templates, key_of, read.kept, records, _warnings(spell)
     return Parsed(*found, spell.skeletons)
