@@ -354,8 +354,18 @@ def test_without_values_nothing_of_them_is_learnt() -> None:
     assert not plain.values.judges
 
 
+def test_one_stamp_in_the_future_is_no_flood(model: Model) -> None:
+    """While the lines are behind a clock that one wrong stamp put ahead, no elapsed time is known, and none judged."""
+    lines = log_of(normal_jobs(80, 6))
+    at = len(lines) // 2
+    lines[at] = Line(lines[at].text.replace("2026-03-01", "2026-03-02"), "jobs", lines[at].number, lines[at].offset)
+    detector = Detector(model)
+    told = [verdict for line in lines for verdict in detector.push(line)]
+    assert sum(verdict.reason is Reason.UNUSUAL_TIME for verdict in told) <= 1
+
+
 def test_a_clock_that_steps_back_makes_no_time_negative(model: Model) -> None:
-    """A line with an earlier stamp counts as come at once: the clock of a source never runs back."""
+    """Of a line behind the clock of its source no elapsed time is known: that clock never runs back."""
     lines = log_of(normal_jobs(20, 5))
     back = [Line(line.text.replace("00:01:", "00:00:"), line.source, line.number, line.offset) for line in lines]
     assert all(verdict.reason is not Reason.UNUSUAL_VALUE for verdict in verdicts(model, back))

@@ -82,7 +82,7 @@ class LineJudge:
             if self._observe is not None:
                 self._observe(entry)
             began = self._reader.records.sources[line.source].first
-            cases.append(self._enter(line.source, entry.session, entry.key, entry, began))
+            cases.append(self._enter(line.source, entry.session, entry.key, entry, (began, stamp)))
         return self._judge(cases)
 
     def push_scanned(self, scanned: Scanned) -> list[Verdict]:
@@ -101,7 +101,7 @@ class LineJudge:
             began = stamp if began is None else began
             cases += self._closings(self.sessions.advance(scanned.source, stamp))
             later = Later(scanned, place, self._reader, scanned.names[code] if code >= 0 else None)
-            cases.append(self._enter(scanned.source, later.session, key, later, began))
+            cases.append(self._enter(scanned.source, later.session, key, later, (began, stamp)))
             cases[-1].asked = asked.get(place)
             if (session := cases[-1].session) is not None:
                 open_here[id(session)] = session
@@ -120,15 +120,18 @@ class LineJudge:
 
     # -- from entries to cases -------------------------------------------------------------------------------------
 
-    def _enter(self, source: str, name: str | None, key: int, entry: Entry | Later, began: float | None) -> _Case:
-        """Put an entry into its session; `began` is the first time of its source."""
+    def _enter(
+        self, source: str, name: str | None, key: int, entry: Entry | Later, times: tuple[float | None, float | None]
+    ) -> _Case:
+        """Put an entry into its session; `times` are the first one of its source, and the stamp that it bears."""
+        began, stamp = times
         self._counts["entries"] += 1
         known = key > 0
         target = self.model.keys.symbol(key) if known else UNKNOWN
         if name is None and not self._one_stream:
             self._counts["entries without session"] += 1
             return _Case(entry, known, UNKNOWN, self._start, None)
-        elapsed = self.sessions.idle(source, name or "") if self.model.values.judges else None
+        elapsed = self.sessions.idle(source, name or "", stamp) if self.model.values.judges else None
         session = self.sessions.enter(source, name or "")
         if session.entries == 1 and not self._one_stream:
             self._counts["sessions"] += 1

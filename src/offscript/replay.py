@@ -22,7 +22,7 @@ class Steps(NamedTuple):
     """Where each entry stood: number of its session and place there, the key before (0: none), elapsed time.
 
     The time, in seconds, is since the entry before, by the clock of the source, which never runs back; NaN for the
-    first of a session, and where the source has no stamps.
+    first of a session, and for one without a stamp, or with one behind the clock.
     """
 
     session: NDArray[np.int64]
@@ -64,9 +64,9 @@ class _Stood:
         """Note an entry outside sessions."""
         self._note(NOWHERE, 0, 0, math.nan)
 
-    def enter(self, sessions: OpenSessions, source: str, name: str, key: int) -> None:
-        """Put a key into its session, and note where it stands there."""
-        elapsed = sessions.idle(source, name)
+    def enter(self, sessions: OpenSessions, source: str, name: str, key: int, time: float | None) -> None:
+        """Put a key into its session, and note where it stands there; `time` is the stamp of the entry."""
+        elapsed = sessions.idle(source, name, time)
         session = sessions.enter(source, name)
         history = session.history
         self._note(
@@ -133,7 +133,7 @@ def replay(parsed: Parsed, timeout: Timeout | None) -> Replayed:
     for row in parsed.kept:
         found += [(closed.session, ends_known) for closed in sessions.advance(row.source, row.time)]
         if row.session is not None or one_stream:
-            stood.enter(sessions, row.source, row.session or "", parsed.key_of[row.skeleton])
+            stood.enter(sessions, row.source, row.session or "", parsed.key_of[row.skeleton], row.time)
         else:
             stood.outside()
     at_end, still_open = sessions.finish()

@@ -60,7 +60,7 @@ class Entered(NamedTuple):
     """What `enter` tells of each entry: its symbol, its session's record, the edge it took, whether it opened it.
 
     Record and edge are -1 for an entry without session. `idle` is the time since the entry before in the session, not a
-    number where there is none, or where the source has no stamps.
+    number where there is none, or where the entry has no stamp, or one behind its source's clock.
     """
 
     symbols: Small
@@ -276,7 +276,8 @@ def enter(
             out_opened[at] = MAY_BE_JOINED if may_join and may_be_joined(source, timeout, clocks) else OPENED
             drop_idlest(source, at, most, table)
         else:
-            out_idle[at] = come_back(slot, source, sessions, clocks)
+            idle = come_back(slot, source, sessions, clocks)
+            out_idle[at] = idle if stamps[at] >= clocks[source].now else np.nan
         session = sessions[slot]
         session.last, session.arrival = clocks[source].now, sums[0].arrivals
         session.entries += 1

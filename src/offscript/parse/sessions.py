@@ -150,20 +150,23 @@ class OpenSessions:
                 closed += self._close_idle(clock)
         return sorted(closed, key=lambda one: one.order)
 
-    def idle(self, source: str, id: str) -> float | None:  # noqa: A002  (the word of the vocabulary)
-        """Tell for how many seconds an open session has had no entry, by its source's clock, which never runs back.
+    def idle(self, source: str, id: str, time: float | None) -> float | None:  # noqa: A002  (the word of the vocabulary)
+        """Tell for how many seconds an open session had no entry when one came that bears a stamp, `time`.
 
-        None where it is not open, or where the source has no stamps.
+        None where it is not open, or where the entry has no stamp, or one behind the clock of its source: a clock that
+        stepped ahead for one line says nothing of the lines after it.
 
         >>> sessions = OpenSessions(60.0, 10)
         >>> sessions.advance("app", 100.0), sessions.enter("app", "req-1").id, sessions.advance("app", 101.5)
         ([], 'req-1', [])
-        >>> sessions.idle("app", "req-1")
-        1.5
+        >>> sessions.idle("app", "req-1", 101.5), sessions.idle("app", "req-1", 100.9)
+        (1.5, None)
         """
         clock = self._clocks.get(source)
-        session = clock.sessions.get(id) if clock is not None and clock.stamped else None
-        return None if session is None or clock is None else clock.now - session.last
+        if clock is None or time is None or not time >= clock.now or not clock.stamped:
+            return None
+        session = clock.sessions.get(id)
+        return None if session is None else clock.now - session.last
 
     def enter(self, source: str, id: str) -> Session:  # noqa: A002  (the word of the vocabulary)
         """Give the session that an entry at the source's present clock belongs to, opened if it is not yet open."""
