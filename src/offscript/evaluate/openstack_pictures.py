@@ -117,7 +117,7 @@ def _origins(found: Values, figure: Figure) -> bool:
     axes.set_xticks(at, [f"{part.trained} trained\n{part.judged} judged" for part in found.rolling], fontsize=8)
     axes.set_ylim(0)
     axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     plain_axes(axes)
     return True
 
