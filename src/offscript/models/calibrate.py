@@ -207,16 +207,18 @@ def thresholds_for(detectors: Sequence[Scores], share: float) -> tuple[list[floa
     found, settled = list(measure), [False] * len(detectors)
     while not all(settled):
         free = [number for number, done in enumerate(settled) if not done]
-        excess = {number: detectors[number].raw / measure[number] - 1 for number in free}
-        steps = _steps(detectors, excess, allowed)
-        raised = [excess[number] / steps[detectors[number].group] for number in free]
-        together = np.max(raised, axis=0, initial=-np.inf)
+        ratio = {number: detectors[number].raw / measure[number] for number in free}
+        steps = _steps(detectors, ratio, allowed)
+        together = np.max(
+            [(ratio[n] - base) / step for n in free for base, step in [steps[detectors[n].group]]], axis=0
+        )
         for number in set(range(len(detectors))) - set(free):
             together[detectors[number].raw >= found[number]] = np.inf
         level = _ranked(together, allowed)
         for number in free:
             one = detectors[number]
-            wanted = measure[number] * (1 + level * steps[one.group]) * (1 + MARGIN)
+            base, step = steps[one.group]
+            wanted = measure[number] * ((base + level * step) * (1 + MARGIN))
             found[number] = min(max(wanted, one.lowest), one.highest)
             settled[number] = found[number] != wanted
         if not any(settled[number] for number in free):
@@ -224,14 +226,23 @@ def thresholds_for(detectors: Sequence[Scores], share: float) -> tuple[list[floa
     return found, _share_of(detectors, found)
 
 
-def _steps(detectors: Sequence[Scores], excess: dict[int, npt.NDArray[np.float64]], allowed: int) -> dict[int, float]:
-    """By group, what the scores above the measure exceed it by on average, of so many as may be flagged."""
+def _steps(
+    detectors: Sequence[Scores], ratio: dict[int, npt.NDArray[np.float64]], allowed: int
+) -> dict[int, tuple[float, float]]:
+    """By group where its ratios to the measure are counted from, and the step they are counted in.
+
+    The step is what the ratios above 1 exceed it by on average, of so many as may be flagged. A group that is alone is
+    counted by the ratios as they are.
+    """
+    groups = {detectors[number].group for number in ratio}
+    if len(groups) == 1:
+        return dict.fromkeys(groups, (0.0, 1.0))
     steps = {}
-    for group in {detectors[number].group for number in excess}:
-        highest = np.max([each for number, each in excess.items() if detectors[number].group == group], axis=0)
-        top = np.sort(highest)[max(0, len(highest) - allowed) :]
-        above = top[(top > 0) & np.isfinite(top)]
-        steps[group] = max(LEAST_STEP, float(above.mean())) if len(above) else LEAST_STEP
+    for group in groups:
+        highest = np.max([each for number, each in ratio.items() if detectors[number].group == group], axis=0)
+        excess = np.sort(highest)[max(0, len(highest) - allowed) :] - 1
+        above = excess[(excess > 0) & np.isfinite(excess)]
+        steps[group] = (1.0, max(LEAST_STEP, float(above.mean())) if len(above) else LEAST_STEP)
     return steps
 
 
