@@ -71,8 +71,7 @@ class Scanned:
     """The entries of a block as columns: place of the line, number of the skeleton, code of the session (-1: none).
 
     `stamps` are the lines' own times, `times` those of their source at that moment (NaN: none). `began` is the first
-    time of the source before the block. `names` are those of all sessions so far, by code. `values` is
-    what was asked of the entries, if anything was.
+    time of the source before it. `names` are those of all sessions so far, by code; `values` what was asked, if any.
     """
 
     raw: RawLines | list[Line]
