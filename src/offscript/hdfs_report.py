@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
@@ -10,15 +9,14 @@ from textwrap import fill
 from rich.text import Text
 
 from offscript.console import Output, print_rows, say, show
-from offscript.errors import UsageError
 from offscript.evaluate.hdfs import Hdfs
 from offscript.evaluate.hdfs_paper import TABLE_4
 from offscript.evaluate.hdfs_pictures import draw_hdfs
 from offscript.evaluate.hdfs_promises import summaries
 from offscript.evaluate.hdfs_scoring import Row
-from offscript.evaluate.pictures import INSTALL, can_draw
 from offscript.hdfs_page import QUICK, page, share, table_title
 from offscript.render import json_line, table
+from offscript.report_files import write_report
 
 _COLUMNS = [
     "detector",
@@ -90,12 +88,4 @@ def write_hdfs(found: Hdfs, folder: Path) -> None:
 
     Raises UsageError when the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(json.dumps(found.report(), indent=1, allow_nan=False) + "\n", "utf-8")
-        pictures = draw_hdfs(found, folder) if can_draw() else []
-        if not pictures:
-            say(f"matplotlib is not installed, so no figures are drawn ({INSTALL})")
-        (folder / "report.md").write_text(page(found, pictures), "utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(folder), remedy="give a folder") from error
+    write_report(folder, found.report(), lambda to: draw_hdfs(found, to), lambda pictures: page(found, pictures))

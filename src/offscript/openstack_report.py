@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from offscript.console import Output, print_rows, say, show
-from offscript.errors import UsageError
 from offscript.evaluate.metrics import wilson
 from offscript.evaluate.openstack import Values
 from offscript.evaluate.openstack_controlled import OURS, pooled
 from offscript.evaluate.openstack_pictures import draw_openstack, told
-from offscript.evaluate.pictures import INSTALL, can_draw
 from offscript.hdfs_page import share
 from offscript.openstack_page import QUICK, page
 from offscript.render import plain, table
+from offscript.report_files import write_report
 
 
 def print_openstack(found: Values, output: Output) -> None:
@@ -95,12 +93,4 @@ def write_openstack(found: Values, folder: Path) -> None:
 
     Raises UsageError when the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.json").write_text(json.dumps(found.report(), indent=1, allow_nan=False) + "\n", "utf-8")
-        pictures = draw_openstack(found, folder) if can_draw() else []
-        if not pictures:
-            say(f"matplotlib is not installed, so no figures are drawn ({INSTALL})")
-        (folder / "report.md").write_text(page(found, pictures), "utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(folder), remedy="give a folder") from error
+    write_report(folder, found.report(), lambda to: draw_openstack(found, to), lambda pictures: page(found, pictures))

@@ -15,6 +15,7 @@ from offscript.model import Model
 from offscript.models.follow_compiled import follow_compiled
 from offscript.models.values import NO_GAUGE
 from offscript.models.vectors import TIME
+from offscript.parse.asked import Values
 from offscript.parse.histories import Histories
 from offscript.parse.scan import Scanned
 from offscript.parse.session_columns import Entered
@@ -48,8 +49,11 @@ class BlockValues:
         self._look_up(histories)
         accepted = (entered.slots >= 0) & (scanned.numbers > 0)
         accepted[told] = False
-        cells = [self._times(entered, accepted), *self._numbers(scanned, entered, accepted)]
-        return self._judge.worst(scanned.source, cells, self._fresh(scanned, accepted))
+        times = self._times(entered, accepted)
+        if scanned.values is None:
+            return self._judge.worst(scanned.source, [times], [])
+        numbers = self._numbers(scanned.values, entered, accepted)
+        return self._judge.worst(scanned.source, [times, numbers], self._fresh(scanned.values, accepted))
 
     def _times(self, entered: Entered, accepted: NDArray[np.bool_]) -> Cells:
         places = np.flatnonzero(accepted & ~np.isnan(entered.idle))
@@ -57,17 +61,14 @@ class BlockValues:
         judged = gauges != NO_GAUGE
         return Cells(places[judged], gauges[judged], entered.idle[places[judged]])
 
-    def _numbers(self, scanned: Scanned, entered: Entered, accepted: NDArray[np.bool_]) -> list[Cells]:
-        """The numbers of values, if any were asked."""
-        if scanned.values is None:
-            return []
-        entries, asked, numbers = scanned.values
+    def _numbers(self, values: Values, entered: Entered, accepted: NDArray[np.bool_]) -> Cells:
+        entries, asked, numbers = values
         here = np.flatnonzero(accepted[entries] & (asked < len(self._values.places)) & ~np.isnan(numbers))
         places = entries[here].astype(np.int64)
         before = self._before[entered.edges[places]]
         gauges = self._gauges_asked(asked[here].astype(np.int64) * len(self._keys) + before)
         judged = gauges != NO_GAUGE
-        return [Cells(places[judged], gauges[judged], numbers[here][judged])]
+        return Cells(places[judged], gauges[judged], numbers[here][judged])
 
     def _gauges_asked(self, codes: Numbers) -> Numbers:
         """The gauges of numbers that were asked, each after a symbol: their codes are places in a table."""
@@ -77,11 +78,9 @@ class BlockValues:
             self._table[code] = self._judge.gauge_asked(number, self._keys[before])
         return self._table[codes]
 
-    def _fresh(self, scanned: Scanned, accepted: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    def _fresh(self, values: Values, accepted: NDArray[np.bool_]) -> list[tuple[int, int]]:
         """The new words: entry, and number of what was asked."""
-        if scanned.values is None:
-            return []
-        entries, asked, numbers = scanned.values
+        entries, asked, numbers = values
         here = np.flatnonzero((asked >= len(self._values.places)) & (numbers > 0) & accepted[entries])
         return list(zip(entries[here].tolist(), asked[here].tolist(), strict=True))
 

@@ -83,6 +83,7 @@ class ValueJudge:
         self._of_key = asked_by_key(templates, self.asked)
         self._sources: dict[str, Levels] = {}
         self._told: dict[str, Levels] = {}
+        self._touched: dict[str, None] = {}
 
     # -- one entry -------------------------------------------------------------------------------------------------
 
@@ -151,6 +152,7 @@ class ValueJudge:
         if not len(cells.gauges):
             return
         state = self._of(source)
+        self._touched[source] = None
         found, deviations = np.empty(len(cells.gauges), np.int64), np.empty(len(cells.gauges))
         limits = self.model.limits
         self.run(cells.gauges, cells.numbers, *limits, state.level, state.run, found, deviations)
@@ -182,11 +184,13 @@ class ValueJudge:
     def changes(self) -> dict[str, Json]:
         """The rows touched since the last call; None for a level that is back where training left it."""
         rows: dict[str, Json] = {}
-        for source, state in self._sources.items():
+        for source in self._touched:
+            state = self._sources[source]
             for gauge in self._moved(state, self._told.get(source)):
                 is_as_learnt = state.level[gauge] == self.model.levels[gauge] and state.run[gauge] == 0
                 rows[f"{gauge} {source}"] = None if is_as_learnt else _row(state, gauge)
             self._told[source] = Levels(state.level.copy(), state.run.copy())
+        self._touched.clear()
         return rows
 
     def _moved(self, state: Levels, told: Levels | None) -> list[int]:
@@ -197,6 +201,7 @@ class ValueJudge:
     def load(self, rows: Mapping[str, Json]) -> None:
         """Continue from rows that `rows` or `changes` gave; StateError where they are not such."""
         self._sources.clear()
+        self._touched.clear()
         for name, row in rows.items():
             number, _, source = name.partition(" ")
             known = number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS

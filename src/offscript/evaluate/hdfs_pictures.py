@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +11,7 @@ from offscript.evaluate.hdfs_data import TITLES
 from offscript.evaluate.hdfs_detectors import SHARES
 from offscript.evaluate.hdfs_paper import PARAMETERS, SYMBOLS, TABLE_4, TOP_G
 from offscript.evaluate.hdfs_scoring import Row
-from offscript.evaluate.pictures import COLOURS, plain_axes
+from offscript.evaluate.pictures import COLOURS, Drawing, draw_figures, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,17 +24,7 @@ PAPER: Final[dict[str, Any]] = {"marker": "D", "color": "black", "markersize": 3
 
 def draw_hdfs(found: Hdfs, folder: Path) -> list[str]:
     """Draw every figure there are results for as PNG (ours), and return the files' names; needs the extra `plots`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  (an extra)
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    drawn: list[str] = []
-    for name, size, draw in _FIGURES:
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        if draw(found, figure):
-            figure.savefig(folder / name, dpi=130, metadata={"Software": None})
-            drawn.append(name)
-    return drawn
+    return draw_figures(_FIGURES, found, folder)
 
 
 def _table(found: Hdfs, figure: Figure) -> bool:
@@ -163,9 +153,7 @@ def _title(facts: Facts) -> str:
     return f"{TITLES.get(facts.name, facts.name)}: {judged}{scaled}"
 
 
-Draw = Callable[[Hdfs, "Figure"], bool]
-
-_FIGURES: Final[tuple[tuple[str, tuple[float, float], Draw], ...]] = (
+_FIGURES: Final[tuple[Drawing[Hdfs], ...]] = (
     ("hdfs-table.png", (11, 9), _table),
     ("hdfs-top-g.png", (6, 4), _top_g),
     ("hdfs-parameters.png", (8, 6), _parameters),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +10,7 @@ from offscript.evaluate.openstack import ASKED, Values
 from offscript.evaluate.openstack_changes import Kind
 from offscript.evaluate.openstack_controlled import OURS, Pooled, pooled
 from offscript.evaluate.openstack_figure9 import CONFIDENCES, Telling
-from offscript.evaluate.pictures import COLOURS, plain_axes
+from offscript.evaluate.pictures import COLOURS, Drawing, draw_figures, plain_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,17 +25,7 @@ DETECTORS: Final = (*COLOURS, "#009E73")
 
 def draw_openstack(found: Values, folder: Path) -> list[str]:
     """Draw every figure there are results for as PNG (ours), and return the files' names; needs the extra `plots`."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  (an extra)
-    from matplotlib.figure import Figure  # noqa: PLC0415
-
-    drawn: list[str] = []
-    for name, size, draw in _FIGURES:
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
-        if draw(found, figure):
-            figure.savefig(folder / name, dpi=130, metadata={"Software": None})
-            drawn.append(name)
-    return drawn
+    return draw_figures(_FIGURES, found, folder)
 
 
 def _figure_9(found: Values, figure: Figure) -> bool:
@@ -122,9 +111,7 @@ def _origins(found: Values, figure: Figure) -> bool:
     return True
 
 
-Draw = Callable[[Values, "Figure"], bool]
-
-_FIGURES: Final[tuple[tuple[str, tuple[float, float], Draw], ...]] = (
+_FIGURES: Final[tuple[Drawing[Values], ...]] = (
     ("openstack-figure9.png", (10, 6.5), _figure_9),
     ("openstack-changes.png", (10, 4.5), _changes),
     ("openstack-origins.png", (7, 3.5), _origins),

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from offscript.evaluate.parsing import MEAN, Parsing, mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+T = TypeVar("T")
+
+Drawing: TypeAlias = tuple[str, tuple[float, float], Callable[[T, "Figure"], bool]]
+"""A figure to be: its file, its size in inches, and what draws it, if there are results for it."""
 
 INSTALL: Final = "the extra `plots`: pip install '.[plots]' in the source folder"
 
@@ -48,6 +55,21 @@ def draw_parsing(parsing: Parsing, path: Path) -> None:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
     figure.savefig(path, dpi=130, metadata={"Software": None})
+
+
+def draw_figures(drawings: Sequence[Drawing[T]], found: T, folder: Path) -> list[str]:
+    """Draw every figure there are results for as PNG (ours), and return the files' names; needs the extra `plots`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415  (an extra)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    drawn: list[str] = []
+    for name, size, draw in drawings:
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        if draw(found, figure):
+            figure.savefig(folder / name, dpi=130, metadata={"Software": None})
+            drawn.append(name)
+    return drawn
 
 
 def _places(names: list[str]) -> list[float]:

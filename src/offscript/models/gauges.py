@@ -45,8 +45,8 @@ class Gauge:
     """The normal range of one number: place 0 is elapsed time, of entries that came after the key `after` (None: any).
 
     `middle` is the median deviation, `spread` half their interquartile range, `level` where the level stood when
-    training ended. `seconds` is what one of its unit is in seconds, 0 where it is no time. `predicted` says that a
-    network gives the level. `learnt_from` counts the numbers.
+    training ended. `seconds` is what one of its unit is in seconds, 0 where it is no time. `learnt_from` counts the
+    numbers.
 
     >>> gauge = Gauge.of((7, 1, None), np.concatenate((np.full(50, 19.0), np.full(50, 20.0))), resolution=1.0)
     >>> gauge.limits(surprise_at(0.999))[1] < 26 < gauge.limits(surprise_at(0.999999))[1]
@@ -64,7 +64,6 @@ class Gauge:
     unit: str = ""
     seconds: float = 0.0
     learnt_from: int = 0
-    predicted: bool = False
 
     @classmethod
     def of(
@@ -141,7 +140,7 @@ class Gauge:
         whole = (gauge.key, gauge.place, gauge.learnt_from, 0 if gauge.after is None else gauge.after)
         if not all(type(number) is int and 0 <= number < MOST_COUNTED for number in whole):
             raise ValueError("a gauge has a part that is no whole number")
-        if type(gauge.unit) is not str or gauge.unit not in UNIT_CODES or type(gauge.predicted) is not bool:
+        if type(gauge.unit) is not str or gauge.unit not in UNIT_CODES:
             raise ValueError("a gauge has a part of another kind")
         return gauge
 

@@ -60,6 +60,7 @@ class Series(NamedTuple):
     unit: Ints
     judged: NDArray[np.bool_]
     still: bool
+    resolution: float
 
 
 class Words(NamedTuple):
@@ -161,7 +162,7 @@ class Learnt(NamedTuple):
         gauge = Gauge.of(
             (series.key, series.place, series.after),
             deviations[known],
-            resolution=resolution_of(series.numbers),
+            resolution=series.resolution,
             unit=series.unit_name,
             seconds=series.seconds,
             still=series.still,
@@ -227,7 +228,8 @@ def _series(
     still: bool = False,
 ) -> Series:
     numbers, unit = vectors.numbers[held, place], vectors.unit[held]
-    return Series(vectors.key, place, after, about.unit, about.seconds, numbers, unit, judged, still)
+    name = (vectors.key, place, after)
+    return Series(*name, about.unit, about.seconds, numbers, unit, judged, still, resolution_of(numbers))
 
 
 def tells_more(numbers: Floats, before: Ints) -> bool:
