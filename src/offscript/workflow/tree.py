@@ -52,7 +52,7 @@ class Tree:
             yield from part.steps()
 
 
-_SIGNS = {Kind.SEQUENCE: "→", Kind.CHOICE: "×", Kind.PARALLEL: "∧", Kind.LOOP: "↺"}
+_SIGNS = {Kind.SEQUENCE: "→", Kind.CHOICE: "×", Kind.PARALLEL: "∧", Kind.LOOP: "↺"}  # noqa: RUF001 (the sign of choice)
 
 
 def step(key: int) -> Tree:
