@@ -7,12 +7,13 @@ import os
 import sqlite3
 import stat
 from contextlib import closing
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from offscript import Detector, Line, Model, ModelError, UsageError, Verdict, detect
-from offscript.journal import MAX_TEXT, Journal
+from offscript import Detector, Line, Measured, Model, ModelError, UsageError, Verdict, detect
+from offscript.journal import MAX_TEXT, Journal, record_of, verdict_of
 from offscript.testing import lines_of, service_log
 
 
@@ -152,3 +153,16 @@ def test_a_damaged_record_is_told(verdicts: list[Verdict], tmp_path: Path, recor
         database.execute("UPDATE verdicts SET record = ?", (record,))
     with pytest.raises(ModelError, match="damaged"):
         journal.get(verdicts[0].id)
+
+
+def test_what_was_measured_comes_back(verdicts: list[Verdict], tmp_path: Path) -> None:
+    """The number, its normal range and unit are stored; a journal written before there were any is read as it is."""
+    timed = replace(verdicts[0], measured=Measured(0, 21.5, 0.1, 0.4, 2.25, "s"))
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.record([timed], lineage="l", version=1)
+    assert journal.get(timed.id).measured == timed.measured
+    older = record_of(timed)
+    del older["measured"]
+    assert verdict_of(older).measured is None
+    with pytest.raises(ValueError, match="no number"):
+        verdict_of(older | {"measured": {**asdict(Measured(0, 1.0, 0.0, 0.5, 1.0)), "low": "x"}})

@@ -252,6 +252,12 @@ def test_slow_steps_wrong_numbers_and_new_words_are_told(model: Model) -> None:
     assert "state=broken" in told["job-00030x"][1]
     assert "`ready`" in told["job-00030x"][1]
     assert set(told) == {"job-00010x", "job-00020x", "job-00030x"}
+    measured = {verdict.session: verdict.measured for verdict in found}
+    slow = measured["job-00010x"]
+    assert slow is not None
+    assert (slow.place, slow.number, slow.unit) == (0, 9.0, "s")
+    assert slow.low <= slow.middle <= slow.high < slow.number
+    assert measured["job-00030x"] is None
 
 
 def test_the_value_that_is_meant_is_shown(model: Model) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from offscript.config import Config
     from offscript.detection import detect
     from offscript.detector import Detector
-    from offscript.entries import Entry, Expected, Line, Match, Reason, Template, Verdict
+    from offscript.entries import Entry, Expected, Line, Match, Measured, Reason, Template, Verdict
     from offscript.errors import InputError, ModelError, OffscriptError, StateError, UsageError
     from offscript.fitting import fit
     from offscript.model import Model, load
@@ -31,7 +31,7 @@ _ROOMS = {
     "config": ("Config",),
     "detection": ("detect",),
     "detector": ("Detector",),
-    "entries": ("Entry", "Expected", "Line", "Match", "Reason", "Template", "Verdict"),
+    "entries": ("Entry", "Expected", "Line", "Match", "Measured", "Reason", "Template", "Verdict"),
     "errors": ("InputError", "ModelError", "OffscriptError", "StateError", "UsageError"),
     "fitting": ("fit",),
     "model": ("Model", "load"),
@@ -51,6 +51,7 @@ __all__ = [
     "KeyModel",
     "Line",
     "Match",
+    "Measured",
     "Model",
     "ModelError",
     "OffscriptError",

@@ -113,11 +113,27 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A time or number that was judged, beside what is normal: `low` to `high`, the median `middle` (ours).
+
+    `place` 0 is the time since the entry before, n the n-th `<*>`; `unit` is that of all four ("s" for times).
+    """
+
+    place: int
+    number: float
+    low: float
+    middle: float
+    high: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The judgement on one entry, or on one closed session (then `entry` is the session's last).
 
     `score` is on one scale for every detector: 1.0 is the threshold. `time` is the log time of the entry in seconds
-    since 1970. `id` is a hash of lineage, source, byte position and reason: a replay gives the same ids.
+    since 1970. `id` is a hash of lineage, source, byte position and reason: a replay gives the same ids. `measured` is
+    given where a time or a number is what is wrong.
     """
 
     id: str
@@ -129,6 +145,7 @@ class Verdict:
     expected: tuple[Expected, ...] = ()
     detail: str = ""
     history: tuple[int, ...] = field(default=(), repr=False)
+    measured: Measured | None = None
 
     @property
     def is_anomaly(self) -> bool:

@@ -12,10 +12,11 @@ import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from offscript.entries import Entry, Expected, Line, Reason, Verdict
+from offscript.entries import Entry, Expected, Line, Measured, Reason, Verdict
 from offscript.errors import ModelError, UsageError
 
 MAX_VERDICTS = 100_000  # about 100 MB of one-kilobyte records; the oldest go first
@@ -184,6 +185,7 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
         ],
         "history": list(verdict.history),
         "detail": verdict.detail,
+        "measured": None if verdict.measured is None else asdict(verdict.measured),
     }
 
 
@@ -212,4 +214,16 @@ def verdict_of(record: dict[str, Any]) -> Verdict:
         expected=expected,
         detail=record["detail"],
         history=tuple(record["history"]),
+        measured=_measured_of(record.get("measured")),  # not there in journals of older versions
     )
+
+
+def _measured_of(stored: dict[str, Any] | None) -> Measured | None:
+    if stored is None:
+        return None
+    made = Measured(**stored)
+    if type(made.unit) is not str or not all(
+        type(one) in (int, float) for one in (made.place, made.number, made.low, made.middle, made.high)
+    ):
+        raise ValueError("what was measured is no number")
+    return made

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 
-from offscript.entries import WILDCARD, Entry
+from offscript.entries import WILDCARD, Entry, Measured
 from offscript.model import Model
 from offscript.models.gauges import SETTLED
 from offscript.models.values import NO_GAUGE, WordList
@@ -37,6 +38,17 @@ def value_detail(words: Words, entry: Entry, before: int, flag: ValueFlag) -> st
     if flag.settled:
         told += f"; the {SETTLED}th running on this side: taken as the new level from here on"
     return told
+
+
+def measured(model: Model, flag: ValueFlag) -> Measured | None:
+    """What the number was and what is normal, as numbers; None for a word, and beyond what a double holds."""
+    if flag.gauge == NO_GAUGE:
+        return None
+    gauge = model.values.gauges[flag.gauge]
+    low, high = model.values.normal_range(flag.gauge, flag.level)
+    unit = "s" if gauge.place == TIME else gauge.unit
+    numbers = (flag.number, low, gauge.middle + flag.level, high)
+    return Measured(gauge.place, *numbers, unit) if all(map(math.isfinite, numbers)) else None
 
 
 def range_told(model: Model, number: int, level: float) -> str:

@@ -18,7 +18,7 @@ from offscript.models.keys import reason_of
 from offscript.parse.records import Reader
 from offscript.parse.session_rows import Json
 from offscript.value_judge import ValueFlag
-from offscript.value_wording import value_detail
+from offscript.value_wording import measured, value_detail
 from offscript.wording import TEXT_KEPT, Words, detail, verdict_id
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> 
         expected=expected,
         detail=_detail(words, flagged, reason, expected),
         history=words.keys_of(flagged.history),
+        measured=measured(words.model, flagged.value) if flagged.value is not None else None,
     )
 
 
