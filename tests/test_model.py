@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from offscript import Model, ModelError, load
 from offscript.config import Config
 from offscript.model import FORMAT_VERSION, _digest, identify
+from offscript.workflow.times import MAX_PAIRS
 
 
 @pytest.fixture
@@ -56,6 +57,12 @@ def test_a_draft_left_by_a_kill_is_not_seen(service_model: Model, bundle: Path) 
     (draft / "model.json").write_text("{", "utf-8")
     assert load(bundle).version == 1
     assert service_model.save(bundle).version == 2
+
+
+def test_the_times_between_steps_are_saved(service_model: Model, bundle: Path) -> None:
+    """What is loaded knows how long each step normally takes, as what was saved did."""
+    assert len(service_model.times) > 5
+    assert load(bundle).times == service_model.times
 
 
 def test_model_json_is_readable_and_names_its_format(bundle: Path) -> None:
@@ -107,6 +114,20 @@ def test_bundles_of_other_formats_are_refused(bundle: Path) -> None:
         {"config": {"shell": "rm"}},
         {"session_key": {"where": "message", "pattern": "("}},
         {"format": "pickle"},
+        {"times": None},
+        {"times": {}},
+        {"times": [[1, 2, 3]]},
+        {"times": [[1, 1, 0, 0.0, 0.0, 0.0, 0.0]]},
+        {"times": [[1, 1, True, 0.0, 0.0, 0.0, 0.0]]},
+        {"times": [[1, 1, 1, 0.0, 0.0, 0.0, 1]]},
+        {"times": [[1, 1, 1, 0.0, 0.0, 0.0, float("nan")]]},
+        {"times": [[1, 1, 1, 0.0, 0.0, 0.0, float("inf")]]},
+        {"times": [[1, 1, 1, -1.0, 0.0, 0.0, 0.0]]},
+        {"times": [[1, 1, 1, 0.0, 2.0, 1.0, 3.0]]},
+        {"times": [[1, 1, 1 << 80, 0.0, 0.0, 0.0, 0.0]]},
+        {"times": [[1, 10**6, 1, 0.0, 0.0, 0.0, 0.0]]},
+        {"times": [[1, 1, 1, 0.0, 0.0, 0.0, 0.0]] * 2},
+        {"times": [[1, 1, 1, 0.0, 0.0, 0.0, 0.0]] * (MAX_PAIRS + 1)},
     ],
 )
 def test_wrong_contents_are_refused(bundle: Path, change: dict[str, object]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from offscript.config import Config
 from offscript.entries import Line
 from offscript.errors import InputError
@@ -16,6 +18,7 @@ from offscript.parse.learn import Parsed, Progress, learn
 from offscript.parse.timeout import Timeout
 from offscript.replay import Replayed, replay, session_timeout
 from offscript.value_vectors import value_lessons
+from offscript.workflow.times import EdgeTimes
 
 MIN_ENTRIES = 20  # below this a history of ten keys and its successor hardly occur once: nothing can be learnt
 SHORTEST_RATE = 3600.0  # seconds of log below which its rate says little about a day
@@ -63,7 +66,16 @@ def fit(
     seconds = None if timeout is None else timeout.seconds
     values = lessons.model if lessons is not None and lessons.model is not None else ValueModel()
     facts = _facts(parsed, replayed, timeout, keys)
-    return identify(Model(config, parsed.header, parsed.discovery.key, seconds, parsed.templates, keys, values, facts))
+    times = edge_times(parsed, replayed)
+    learnt = config, parsed.header, parsed.discovery.key, seconds, parsed.templates, keys, values, times
+    return identify(Model(*learnt, facts))
+
+
+def edge_times(parsed: Parsed, replayed: Replayed) -> EdgeTimes:
+    """Return how long it took from one key to the next within the training sessions (CCS 2017 section 4.4.2)."""
+    session, _, before, elapsed = replayed.steps
+    keys = np.array(parsed.key_of, np.int64)[np.array(parsed.kept.skeletons, np.int64)]
+    return EdgeTimes.of(np.where(session >= 0, before, 0), keys, elapsed)
 
 
 def _facts(parsed: Parsed, replayed: Replayed, timeout: Timeout | None, keys: KeyModel) -> dict[str, Any]:

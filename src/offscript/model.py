@@ -35,9 +35,10 @@ from offscript.models.vectors import TIME
 from offscript.parse.header import Header
 from offscript.parse.match import Templates
 from offscript.parse.sessions import SessionKey
+from offscript.workflow.times import EdgeTimes
 
 FORMAT = "offscript-model"
-FORMAT_VERSION = 3  # 2: the threshold of the session profile, and one joint promise; 3: times and values
+FORMAT_VERSION = 4  # 2: session profile, and one joint promise; 3: times and values; 4: times between steps
 MAX_JSON_BYTES = 512 << 20  # 10,000 templates and 200,000 distinct sessions take about 100 MB
 MAX_WEIGHT_BYTES = 1 << 30  # the largest network that Config allows, eight layers of 1,024 units, takes 300 MB
 MAX_ABOUT_BYTES = 1 << 20
@@ -64,7 +65,8 @@ class Model:
     """Everything learnt from normal logs; immutable (ours, DESIGN section 8).
 
     `timeout` is the idle time, in seconds of log time (lines, for a log without stamps), after which a session is
-    closed; None means that sessions never close. `facts` holds what `fit` saw and can promise, for people to read.
+    closed; None means that sessions never close. `times` are those from one key to the next within a session. `facts`
+    holds what `fit` saw and can promise, for people to read.
     `lineage` names the family of versions that grew from one fit; `identify` gives one to a model never saved.
     """
 
@@ -75,6 +77,7 @@ class Model:
     templates: Templates
     keys: KeyModel
     values: ValueModel = field(default_factory=ValueModel)
+    times: EdgeTimes = field(default_factory=EdgeTimes)
     facts: Mapping[str, Any] = field(default_factory=dict)
     lineage: str = ""
     version: int = 1
@@ -203,6 +206,7 @@ def _encode(model: Model) -> tuple[bytes, bytes]:
         "templates": model.templates.to_dict(),
         "keys": meta,
         "values": model.values.to_dict(),
+        "times": model.times.to_dict(),
         "weights": {"bytes": len(weights), "sha256": _digest(weights)},
     }
     return weights, _dump(body)
@@ -230,6 +234,7 @@ def _decode(home: Path, body: Mapping[str, Any], weights: bytes) -> Model:
             templates=Templates.from_dict(body["templates"]),
             keys=KeyModel.from_parts(body["keys"], arrays),
             values=ValueModel.from_dict(body["values"]),
+            times=EdgeTimes.from_dict(body["times"]),
             facts=dict(body["facts"]),
         )
         _check_fit(model)
@@ -253,6 +258,8 @@ def _check_fit(model: Model) -> None:
         raise ValueError("settings and key model differ in their history")
     if not set(model.keys.vocabulary.keys) <= set(model.templates.keys()):
         raise ValueError("a key of the key model has no template")
+    if not {key for pair in model.times for key in pair} <= set(model.templates.keys()):
+        raise ValueError("a key of the times between steps has no template")
     places = model.values.named_places
     if not {key for key, _ in places} <= set(model.templates.keys()):
         raise ValueError("a key of the value models has no template")
