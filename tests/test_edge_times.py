@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from offscript import Config, Model, fit
@@ -19,6 +19,10 @@ ENTRIES = st.lists(
 )
 
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@PATIENT
 @given(ENTRIES, st.integers(1, 20))
 def test_times_are_those_of_each_pair(entries: list[tuple[int, int, float]], most: int) -> None:
     """Count, quantiles and longest of a pair are those of its times; the most frequent pairs are kept, in order."""
@@ -40,6 +44,7 @@ def test_times_are_those_of_each_pair(entries: list[tuple[int, int, float]], mos
         assert list(told) == sorted(told)
 
 
+@PATIENT
 @given(ENTRIES)
 def test_times_survive_json(entries: list[tuple[int, int, float]]) -> None:
     """What is written down is what is read."""
