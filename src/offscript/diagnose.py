@@ -35,6 +35,10 @@ class Diagnosis:
     `last_step` is the last one on script, None at the beginning; what was expected there stands in the verdict.
     `missing` and `extra` are steps that did not come, or should not have. `slow` are edges slower than normal, the
     slowest against its normal time first. `text` says it all in sentences.
+
+    `keys` are the log keys that `walk` lays on the workflow, of the entries where these are known. `departure` is the
+    place among them where the path was left, their number where the session ended too early or only its counts are
+    unusual; `came` is what came there, None for the end of the session.
     """
 
     verdict: Verdict
@@ -47,6 +51,9 @@ class Diagnosis:
     extra: tuple[Named, ...]
     slow: tuple[SlowEdge, ...]
     text: str
+    keys: tuple[int, ...] = ()
+    departure: int | None = None
+    came: Named | None = None
 
 
 @dataclass(frozen=True, slots=True)
