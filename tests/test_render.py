@@ -12,7 +12,8 @@ from rich.console import Console
 
 from offscript import Entry, Line, Reason, Verdict
 from offscript.journal import record_of
-from offscript.render import clock, csv_cell, csv_row, duration, explained, json_line, plain, table, verdict_csv
+from offscript.plain import duration, plain
+from offscript.render import clock, csv_cell, csv_row, explained, json_line, table, verdict_csv
 
 
 @given(st.text())

@@ -10,6 +10,7 @@ from offscript.entries import Line, Verdict
 from offscript.journal import Journal, record_of
 from offscript.live import watch
 from offscript.model import Model
+from offscript.plain import plain
 from offscript.render import (
     VERDICT_COLUMNS,
     clock,
@@ -17,7 +18,6 @@ from offscript.render import (
     explained,
     json_line,
     place,
-    plain,
     table,
     verdict_csv,
     verdict_groups,

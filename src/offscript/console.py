@@ -27,7 +27,8 @@ from rich.progress import (
 
 from offscript.config import Config
 from offscript.errors import UsageError
-from offscript.render import csv_row, json_line, plain, table
+from offscript.plain import plain
+from offscript.render import csv_row, json_line, table
 
 _PREFIX = "OFFSCRIPT_"
 

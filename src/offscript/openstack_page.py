@@ -12,7 +12,7 @@ from offscript.evaluate.openstack_controlled import OURS, Pooled, Recall, pooled
 from offscript.evaluate.openstack_figure9 import CONFIDENCES
 from offscript.evaluate.openstack_judging import Finding, Part
 from offscript.hdfs_page import markdown, share
-from offscript.render import plain
+from offscript.plain import plain
 
 QUICK = (
     "This was a quick run: fewer optimiser steps, origins and factors than the full one. Its figures say that "

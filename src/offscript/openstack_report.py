@@ -15,7 +15,8 @@ from offscript.evaluate.openstack_controlled import OURS, pooled
 from offscript.evaluate.openstack_pictures import draw_openstack, told
 from offscript.hdfs_page import share
 from offscript.openstack_page import QUICK, page
-from offscript.render import plain, table
+from offscript.plain import plain
+from offscript.render import table
 from offscript.report_files import write_report
 
 

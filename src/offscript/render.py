@@ -14,26 +14,9 @@ from rich.text import Text
 
 from offscript.entries import Verdict
 from offscript.journal import record_of
+from offscript.plain import plain
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def plain(text: str, limit: int | None = None) -> str:
-    r"""Return text that a terminal can be shown: controls, escapes and invisible characters are spelt out (ours).
-
-    >>> plain("red \x1b[31m alert\n")
-    'red \\x1b[31m alert\\x0a'
-    """
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _spelt(c) for c in text)
-
-
-def _spelt(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def csv_cell(value: object) -> str:
@@ -75,21 +58,6 @@ def clock(time: float | None) -> str:
         return datetime.fromtimestamp(time, UTC).isoformat(sep=" ", timespec="milliseconds")[:23]
     except (OverflowError, ValueError, OSError):
         return repr(time)
-
-
-def duration(seconds: float) -> str:
-    """Return a span of time in the unit people would choose.
-
-    >>> duration(0.25), duration(90), duration(7200), duration(200000)
-    ('250 ms', '90 s', '2.0 h', '2.3 days')
-    """
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 600:
-        return f"{seconds:.3g} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172_800 else f"{seconds / 86400:.1f} days"
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:

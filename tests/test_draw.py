@@ -1,0 +1,197 @@
+"""Drawings of workflows: everything is in them, hostile templates stay text, and they are the same every time."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.drawn_workflows import graphs, workflow_of
+
+from offscript.workflow.draw import slow_edges
+from offscript.workflow.graph import NodeKind, Walk, Workflow
+from offscript.workflow.labels import LONGEST, labels
+from offscript.workflow.shapes import STYLE
+from offscript.workflow.svg import svg
+from offscript.workflow.tree import choice, loop, parallel, sequence, skip, step
+from offscript.workflow.walks import taken
+
+SVG = "{http://www.w3.org/2000/svg}"
+HOSTILE = {
+    1: "<script>alert(1)</script> ]]> <!-- & &amp; -->",
+    2: "\"quoted\" 'quoted' \\ \\n \\N `code` #quot; #35; %%{init: {}}%%",
+    3: "\u202egnp.exe\u202c \x1b[31m red \x00\x08\x7f\x85 \ud800 \ufffe \u2028 line",
+    4: 'end; graph TD; n1 --> n2; subgraph x; click n1 "javascript:alert(1)"',
+    5: '"]; n9 [label="x"]; }{ | < > \\',
+    6: "e\u0301" * 200 + "\u200b\u200d支払い完了",
+    7: "",
+    8: "<*>",
+    9: "=1+1 <*> </title></svg><img src=x onerror=alert(1)>",
+}
+texts = st.text(st.characters(), max_size=60) | st.sampled_from(list(HOSTILE.values()))
+names_of_all = st.fixed_dictionaries(dict.fromkeys(range(1, 13), texts))
+creation = workflow_of(
+    sequence(step(1), loop(step(2), skip()), choice(step(3), skip()), parallel(step(4), step(5)), step(6)), 200
+)
+
+
+def parsed(drawn: str) -> ET.Element:
+    """Return a drawing as any reader of XML sees it."""
+    return ET.fromstring(drawn)  # noqa: S314  (our own text)
+
+
+def number(flow: Workflow, key: int) -> int:
+    """Return the number of a key's first node."""
+    return next(node.number for node in flow.nodes if node.key == key)
+
+
+def edges_of(flow: Workflow, *places: tuple[int, int]) -> set[int]:
+    """Return the places of edges by the numbers of their nodes."""
+    return {place for place, edge in enumerate(flow.edges) if (edge.before, edge.after) in places}
+
+
+@given(graphs(), names_of_all, st.text(max_size=5))
+def test_every_node_and_edge_is_drawn(flow: Workflow, names: dict[int, str], identity: str) -> None:
+    """Any workflow with any names is valid XML with each node and edge in it, and the same when drawn again."""
+    drawn = svg(flow, names, identity=identity)
+    root = parsed(drawn)
+    groups = [str(group.get("class")) for group in root.iter(f"{SVG}g")]
+    heads = root.findall(f"./{SVG}g/{SVG}g/{SVG}title")
+    assert len(heads) == len(flow.nodes) + len(flow.edges)
+    steps = sum(node.kind is NodeKind.STEP for node in flow.nodes)
+    assert sum(kind.startswith("ow-step") for kind in groups) == steps
+    assert drawn == svg(flow, names, identity=identity)
+
+
+@given(graphs(), names_of_all)
+def test_templates_stay_text(flow: Workflow, names: dict[int, str]) -> None:
+    """Nothing in a template becomes an element, an attribute, a link, a control or a bidi mark."""
+    root = parsed(svg(flow, names))
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+        "svg", "title", "style", "rect", "text", "g", "path", "polygon", "circle"
+    }  # fmt: skip
+    drawn = {
+        "class",
+        "d",
+        "points",
+        "fill",
+        "stroke",
+        "transform",
+        "id",
+        "role",
+        "aria-labelledby",
+        "viewBox",
+        "width",
+        "height",
+        "x",
+        "y",
+        "cx",
+        "cy",
+        "r",
+        "rx",
+    }
+    drawn |= {"text-anchor", "font-family", "font-size", "stroke-width", "stroke-dasharray"}
+    for element in root.iter():
+        assert element.attrib.keys() <= drawn
+        if element.tag != f"{SVG}style":
+            assert all(line.isprintable() for line in (element.text or "").split("\n"))
+
+
+def test_the_whole_template_is_on_hover() -> None:
+    """A box holds a few words, its title the whole template as text."""
+    flow = workflow_of(sequence(step(1), step(9)), 5)
+    root = parsed(svg(flow, HOSTILE))
+    titles = [str(title.text).split("\n")[0] for title in root.iter(f"{SVG}title")]
+    assert HOSTILE[1] in titles
+    assert HOSTILE[9] in titles
+    assert len("".join(text.text or "" for text in root.iter(f"{SVG}text"))) < 200
+
+
+def test_nothing_is_fetched_or_run() -> None:
+    """A drawing holds no script, no link, no font and no address but the name of its language."""
+    drawn = svg(creation, HOSTILE)
+    assert re.findall(r"\w+://[^\"<]*", drawn) == ["http://www.w3.org/2000/svg"]
+    assert not re.search(r"<script|<a |@import|@font-face|url\(| on\w+=|style=", drawn.lower().replace("&lt;", ""))
+    assert STYLE in drawn
+    assert "<style" not in svg(creation, HOSTILE, styled=False)
+
+
+@given(names_of_all)
+def test_labels_differ(names: dict[int, str]) -> None:
+    """Labels are short, printable, never empty, and no two are alike."""
+    found = labels(names)
+    assert found.keys() == names.keys()
+    assert len(set(found.values())) == len(found)
+    for label in found.values():
+        assert 0 < len(label) <= LONGEST
+        assert label.isprintable()
+
+
+@given(graphs())
+def test_slow_edges_hold_the_time(flow: Workflow) -> None:
+    """Edges are slow that hold a tenth of a run's time each, at most five, none faster than one that is not slow."""
+    found = slow_edges(flow)
+    held = {(e.before, e.after): e.times.median * e.times.count for e in flow.edges if e.times is not None}
+    assert len(found) <= 5
+    assert all(share >= 0.1 for share in found.values())
+    for ends in found:
+        assert all(held[ends] >= time for other, time in held.items() if other not in found)
+
+
+def test_a_session_on_script_is_drawn_from_start_to_end() -> None:
+    """The overlay of a whole session: the edges it took and no others, in branches too, and nothing is marked."""
+    a, b, c, d, e, f = (number(creation, key) for key in range(1, 7))
+    fork, join = (n.number for n in creation.nodes if n.kind in (NodeKind.FORK, NodeKind.JOIN))
+    end = creation.nodes[-1].number
+    walk = Walk((a, b, b, e, d, f), None, f)
+    inside = {(0, a), (a, b), (b, b), (b, fork), (fork, d), (fork, e), (d, join), (e, join), (join, f), (f, end)}
+    found = taken(creation, walk)
+    assert found.edges == edges_of(creation, *inside)
+    assert found.nodes == {node.number for node in creation.nodes} - {c}
+    drawn = svg(creation, HOSTILE, overlay=walk)
+    assert drawn.count('class="ow-edge ow-path"') == len(inside) + 1  # and the legend
+    assert 'ow-badge"' not in drawn
+    assert "dasharray" not in drawn
+
+
+def test_a_departure_is_marked() -> None:
+    """The overlay of a session that left: the last step is marked, missing steps are dashed, the slow edge is told."""
+    a, b, d, e, f = (number(creation, key) for key in (1, 2, 4, 5, 6))
+    walk = Walk((a, b, d, None), 3, d, (e, f))
+    drawn = svg(creation, HOSTILE, overlay=walk, slow=(a, b))
+    root = parsed(drawn)
+    steps = [group for group in root.iter(f"{SVG}g") if str(group.get("class")).startswith("ow-step")]
+    kinds = [str(group.get("class")) for group in steps]
+    order = [node.number for node in creation.nodes if node.kind is NodeKind.STEP]
+    assert kinds[order.index(d)] == "ow-step ow-path ow-left"
+    assert [n for n, kind in zip(order, kinds, strict=True) if "ow-missing" in kind] == [e, f]
+    assert [n for n, group in zip(order, steps, strict=True) if group.find(f"{SVG}circle") is not None] == [d]
+    assert drawn.count('stroke-dasharray="5 3"') == 2
+    assert drawn.count('class="ow-edge ow-wrong"') == 2  # the edge and the legend
+
+
+@settings(max_examples=50)
+@given(graphs(12), st.data())
+def test_any_walk_is_drawn(flow: Workflow, data: st.DataObject) -> None:
+    """Whatever a walk says, the drawing is valid and marks only what there is."""
+    numbers = st.integers(0, len(flow.nodes) - 1)
+    nodes = tuple(data.draw(st.lists(st.none() | numbers, max_size=12)))
+    departure = data.draw(st.none() | st.integers(0, len(nodes)))
+    walk = Walk(nodes, departure, data.draw(numbers), tuple(data.draw(st.lists(numbers, max_size=4))))
+    slow = data.draw(st.none() | st.tuples(numbers, numbers))
+    parsed(svg(flow, HOSTILE, overlay=walk, slow=slow))
+    found = taken(flow, walk)
+    assert {node for node in nodes if node is not None} <= found.nodes
+    assert all(0 <= place < len(flow.edges) for place in found.edges)
+
+
+@pytest.mark.parametrize("identity", ["", "-7", '"><script>'])
+def test_ids_are_those_of_the_caller(identity: str) -> None:
+    """Every id in a drawing ends with the identity given, so that a page can hold many."""
+    root = parsed(svg(creation, HOSTILE, identity=identity))
+    ids = [str(element.get("id")) for element in root.iter() if element.get("id") is not None]
+    assert ids
+    assert all(one.endswith(identity) for one in ids)
+    assert root.get("aria-labelledby") in ids
