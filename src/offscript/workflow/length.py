@@ -1,0 +1,115 @@
+"""How long a tree makes the description of sessions: the criterion by which one tree is better than another (ours).
+
+Minimum description length (Rissanen 1978): the bits of the tree, and those of the sessions told with its help. A tree
+too loose tells each session at length, one too tight leaves many to be told as exceptions, one too big is itself long.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+
+from offscript.workflow.machine import Machine
+from offscript.workflow.tree import Kind, Tree
+
+EDITS = 1.5
+"""Mistakes told for a session that is not of the tree: one is the most usual, a swap of neighbours is two."""
+
+END, NOTHING = 0, -1
+"""Stand among the options for the end of a run, and for the end before anything came."""
+
+
+def tree_bits(tree: Tree, keys: int) -> float:
+    """Return the bits of a tree: which of six kinds each part is, where a part ends, and for steps which of `keys`.
+
+    >>> from offscript.workflow.tree import sequence, step
+    >>> round(tree_bits(sequence(step(1), step(2)), 2), 1)
+    13.8
+    """
+    here = math.log2(len(Kind)) + 1
+    if tree.kind is Kind.STEP:
+        return here + math.log2(max(keys, 2))
+    return here + 1 + sum(tree_bits(part, keys) for part in tree.parts) if tree.parts else here
+
+
+def described(tree: Tree, runs: Mapping[tuple[int, ...], int]) -> float:
+    """Return the bits of the tree and of the runs told by it.
+
+    A run that is on the tree is told step by step: of the steps possible at a point, each has a chance in proportion to
+    its weight, the share of the times it was possible that it was taken. A run that is not is told like one that is,
+    of the mean cost of a step, and its mistakes by place, kind and key.
+    """
+    machine = Machine(tree)
+    options = _Options(machine)
+    keys = {key for run in runs for key in run}
+    taken: Counter[int] = Counter()
+    chances: Counter[tuple[int, ...]] = Counter()
+    fits = strays = length = stray_length = 0
+    for run, count in runs.items():
+        met = options.met(run)
+        if met is None:
+            strays += count
+            stray_length += count * (len(run) + 1)
+            continue
+        fits += count
+        length += count * (len(run) + 1)
+        for option, possible in met:
+            taken[option] += count
+            chances[possible] += count
+    bits = _choices(taken, chances) + 0.5 * len(taken) * math.log2(fits + strays + 1)
+    mistake = 2 + math.log2(max(len(keys), 2)) + math.log2(max(stray_length / strays, 2)) if strays else 0.0
+    raw = stray_length * math.log2(len(keys) + 1)
+    told = stray_length * bits / length + strays * EDITS * mistake if length else raw
+    return tree_bits(tree, len(keys)) + bits + min(raw, told) + _entropy(fits, strays)
+
+
+def _entropy(*counts: int) -> float:
+    total = sum(counts)
+    return sum(count * math.log2(total / count) for count in counts if count)
+
+
+def _choices(taken: Counter[int], chances: Counter[tuple[int, ...]]) -> float:
+    possible: Counter[int] = Counter()
+    for options, count in chances.items():
+        for option in options:
+            possible[option] += count
+    weight = {option: taken[option] / possible[option] for option in taken}
+    bits = -sum(count * math.log2(weight[option]) for option, count in taken.items())
+    return bits + sum(
+        count * math.log2(sum(weight.get(option, 0.0) for option in options)) for options, count in chances.items()
+    )
+
+
+class _Options:
+    """The steps possible after each set of states, as numbers: a key counts as one option with the nodes it may be."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._known: dict[int, tuple[dict[int, int], tuple[int, ...]]] = {}
+        self._numbers: dict[tuple[int, ...], int] = {(): END}  # so that those of steps begin at 1
+
+    def met(self, run: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]] | None:
+        """Which option each key was, and all that were possible there; None for a run that is not of the tree."""
+        machine = self._machine
+        state, met = 0, []
+        for key in run:
+            by_key, possible = self._at(state)
+            met.append((by_key.get(key, END), possible))
+            state = machine.after(state, key)
+            if state < 0:
+                return None
+        if not machine.ends[state]:
+            return None
+        return [*met, (END if state else NOTHING, self._at(state)[1])]
+
+    def _at(self, state: int) -> tuple[dict[int, int], tuple[int, ...]]:
+        if state not in self._known:
+            nodes: dict[int, set[int]] = {}
+            for one in self._machine.states[state]:
+                for move in self._machine.moves(one):
+                    nodes.setdefault(move.key, set()).add(move.node)
+            by_key = {key: self._numbers.setdefault(tuple(sorted(at)), len(self._numbers)) for key, at in nodes.items()}
+            ends = (END if state else NOTHING,) if self._machine.ends[state] else ()
+            self._known[state] = by_key, (*sorted(by_key.values()), *ends)
+        return self._known[state]

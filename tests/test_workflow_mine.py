@@ -1,0 +1,87 @@
+"""From sessions to trees."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.naive_workflow import runs, trees
+from tests.strategies import FEW
+
+from offscript.workflow.length import described
+from offscript.workflow.mine import Miner, mine, tidy
+from offscript.workflow.play import accepts, play
+from offscript.workflow.tree import Tree, choice, loop, parallel, sequence, skip, step
+
+TASKS = {
+    "creation and deletion": choice(
+        sequence(step(1), parallel(step(2), sequence(step(3), step(4))), step(5)), sequence(step(6), step(7))
+    ),
+    "a step left out": sequence(step(1), choice(step(2), skip()), step(3)),
+    "rounds": sequence(step(1), loop(sequence(step(2), step(3)), step(4)), step(5)),
+    "rounds of parallel steps": sequence(step(1), loop(parallel(step(2), step(3)), skip()), step(4)),
+    "rounds beside steps": parallel(sequence(step(1), step(2)), loop(step(3), skip())),
+    "a shared beginning": sequence(step(1), step(2), choice(sequence(step(3), step(4)), step(5))),
+}
+
+
+def played(tree: Tree, number: int, seed: int = 0) -> Counter[tuple[int, ...]]:
+    """Return runs of a tree with their counts."""
+    chance = random.Random(seed)
+    return Counter(play(tree, chance) for _ in range(number))
+
+
+@FEW
+@given(st.dictionaries(st.lists(st.integers(1, 4), max_size=6).map(tuple), st.integers(1, 5), min_size=1, max_size=6))
+def test_without_a_share_for_noise_every_session_is_on_the_tree(sessions: dict[tuple[int, ...], int]) -> None:
+    """Where nothing is taken for noise, the tree accepts every session it was mined from, whatever they are."""
+    tree = Miner(0.0).tree(sessions)
+    assert all(accepts(tree, session) for session in sessions)
+
+
+@FEW
+@given(trees())
+def test_tidying_changes_no_run(tree: Tree) -> None:
+    """A tree said with fewer parts has the same runs."""
+    assert runs(tidy(tree), 5) == runs(tree, 5)
+
+
+def test_tasks_are_found_again() -> None:
+    """From 300 runs of a task comes a tree with just the runs of the task."""
+    for name, task in TASKS.items():
+        mined = mine(played(task, 300))
+        assert runs(mined, 8) == runs(task, 8), (name, str(mined))
+
+
+def test_one_mistake_in_twenty_sessions_changes_no_task() -> None:
+    """Where a step is lost, doubled or swapped in 5% of the sessions, the tree is the same as without."""
+    chance = random.Random(3)
+    for name, task in TASKS.items():
+        sessions: Counter[tuple[int, ...]] = Counter()
+        for session, count in played(task, 600).items():
+            for _ in range(count):
+                sessions[mistaken(session, chance) if chance.random() < 0.05 else session] += 1
+        assert runs(mine(sessions), 8) == runs(task, 8), (name, str(mine(sessions)))
+
+
+def mistaken(session: tuple[int, ...], chance: random.Random) -> tuple[int, ...]:
+    """Lose, double or swap one step at random."""
+    place = chance.randrange(len(session))
+    before, here, after = session[:place], session[place : place + 1], session[place + 1 :]
+    return chance.choice([before + after, before + here + here + after, before + after[:1] + here + after[1:]])
+
+
+def test_the_true_task_is_described_shorter_than_looser_and_tighter_trees() -> None:
+    """The criterion prefers the task to a flower of its keys, and to a tree with only its commonest run."""
+    task = TASKS["creation and deletion"]
+    sessions = played(task, 300)
+    flower = loop(choice(*map(step, range(1, 8))), skip())
+    commonest = sequence(*map(step, sessions.most_common(1)[0][0]))
+    assert described(task, sessions) < min(described(flower, sessions), described(commonest, sessions))
+
+
+def test_nothing_at_all_is_a_skip() -> None:
+    """Sessions without entries give a tree of nothing."""
+    assert mine({(): 3}) == skip()
