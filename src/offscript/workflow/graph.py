@@ -48,7 +48,8 @@ class Edge:
 
     `count` is how often training sessions took it, `probability` the share of the passes of `before` that took it
     (edges out of a fork are all taken, each with 1.0). `times` are those between the two entries where one came
-    directly after the other; None where that never was, or where the log has no times. `is_back` closes a loop.
+    directly after the other, past forks and joins (`build.joined_times`), so they lie on edges to steps; None where that
+    never was, or where the log has no times. `is_back` closes a loop.
     """
 
     before: int
@@ -78,9 +79,10 @@ class Workflow:
 class Walk:
     """A session laid on a workflow: the node of each of its entries, None for an entry that is off script.
 
-    `departure` is the position of the first entry off script, the number of entries where the session ended too early
-    or is not over, None where all is on script. `last` is the node of the last step on script before the departure
-    (that of START when there is none), `missing` are nodes of steps that were passed over or never reached.
+    `departure` is the position of the first entry that is off script or comes after steps passed over, the number of
+    entries where the session ended too early, None where all is on script. `last` is the node of the last step on
+    script before the departure (that of START when there is none), `missing` are nodes of steps that were passed over
+    or never reached, one of a loop as often as it was missing.
     """
 
     nodes: tuple[int | None, ...]

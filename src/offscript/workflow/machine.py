@@ -75,6 +75,7 @@ class Machine:
         self.top = self._level(tree)
         self.end = self.nodes
         self._moves: dict[State, tuple[Move, ...]] = {}
+        self._fires: dict[tuple[State, int], tuple[Move, ...]] = {}
         self._forget()
 
     def moves(self, state: State) -> tuple[Move, ...]:
@@ -86,6 +87,15 @@ class Machine:
             known = self._moves[state] = tuple(self._moves_in(self.top, state, START))
         return known
 
+    def fire(self, state: State, key: int) -> tuple[Move, ...]:
+        """Return the steps with this key that are possible in a state."""
+        known = self._fires.get((state, key))
+        if known is None:
+            if len(self._fires) > MOST_SETS:
+                self._fires.clear()
+            known = self._fires[state, key] = tuple(move for move in self.moves(state) if move.key == key)
+        return known
+
     def may_end(self, state: State) -> bool:
         """Whether the task may end here."""
         return _may_end(self.positions, self.top, state)
@@ -94,6 +104,24 @@ class Machine:
         """Return the edges from here to the end, for a state in which the task may end."""
         node, links = self._leave(state, START)
         return (*links, (node, self.end))
+
+    def links(self) -> dict[Link, bool]:
+        """Return all edges of the graph, and whether each only closes a loop."""
+        found: dict[Link, bool] = {}
+        self._level_links(self.top, START, self.end, found)
+        for before, position in enumerate(self.positions):
+            for after in position.follow:
+                link = position.out, self.positions[after].into
+                found[link] = found.get(link, True) and (before, after) in self.back
+            for level in position.levels:
+                self._level_links(level, position.into, position.out, found)
+        return found
+
+    def _level_links(self, level: Level, source: int, target: int, found: dict[Link, bool]) -> None:
+        found.update({(source, self.positions[number].into): False for number in level.first})
+        found.update({(self.positions[number].out, target): False for number in sorted(level.last)})
+        if level.is_nullable:
+            found[source, target] = False
 
     def accepts(self, keys: Iterable[int]) -> bool:
         """Whether the keys are a whole run of the task."""
