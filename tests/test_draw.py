@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.drawn_workflows import graphs, workflow_of
+from tests.drawn_workflows import graphs, trees, workflow_of
 
 from offscript.workflow.draw import slow_edges
 from offscript.workflow.graph import NodeKind, Walk, Workflow
 from offscript.workflow.labels import LONGEST, labels
+from offscript.workflow.notations import dot, mermaid, to_json
+from offscript.workflow.outline import text
 from offscript.workflow.shapes import STYLE
 from offscript.workflow.svg import svg
-from offscript.workflow.tree import choice, loop, parallel, sequence, skip, step
+from offscript.workflow.tree import Tree, choice, loop, parallel, sequence, skip, step
 from offscript.workflow.walks import taken
 
+patient = settings(deadline=None, max_examples=60)  # the machine may be busy, and shrinking large graphs is slow
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = {
     1: "<script>alert(1)</script> ]]> <!-- & &amp; -->",
@@ -52,6 +56,7 @@ def edges_of(flow: Workflow, *places: tuple[int, int]) -> set[int]:
     return {place for place, edge in enumerate(flow.edges) if (edge.before, edge.after) in places}
 
 
+@patient
 @given(graphs(), names_of_all, st.text(max_size=5))
 def test_every_node_and_edge_is_drawn(flow: Workflow, names: dict[int, str], identity: str) -> None:
     """Any workflow with any names is valid XML with each node and edge in it, and the same when drawn again."""
@@ -65,6 +70,7 @@ def test_every_node_and_edge_is_drawn(flow: Workflow, names: dict[int, str], ide
     assert drawn == svg(flow, names, identity=identity)
 
 
+@patient
 @given(graphs(), names_of_all)
 def test_templates_stay_text(flow: Workflow, names: dict[int, str]) -> None:
     """Nothing in a template becomes an element, an attribute, a link, a control or a bidi mark."""
@@ -118,6 +124,7 @@ def test_nothing_is_fetched_or_run() -> None:
     assert "<style" not in svg(creation, HOSTILE, styled=False)
 
 
+@patient
 @given(names_of_all)
 def test_labels_differ(names: dict[int, str]) -> None:
     """Labels are short, printable, never empty, and no two are alike."""
@@ -129,6 +136,7 @@ def test_labels_differ(names: dict[int, str]) -> None:
         assert label.isprintable()
 
 
+@patient
 @given(graphs())
 def test_slow_edges_hold_the_time(flow: Workflow) -> None:
     """Edges are slow that hold a tenth of a run's time each, at most five, none faster than one that is not slow."""
@@ -172,7 +180,7 @@ def test_a_departure_is_marked() -> None:
     assert drawn.count('class="ow-edge ow-wrong"') == 2  # the edge and the legend
 
 
-@settings(max_examples=50)
+@patient
 @given(graphs(12), st.data())
 def test_any_walk_is_drawn(flow: Workflow, data: st.DataObject) -> None:
     """Whatever a walk says, the drawing is valid and marks only what there is."""
@@ -195,3 +203,117 @@ def test_ids_are_those_of_the_caller(identity: str) -> None:
     assert ids
     assert all(one.endswith(identity) for one in ids)
     assert root.get("aria-labelledby") in ids
+
+
+class Dot:
+    """The least reader of DOT: statements of words, quoted strings, brackets and arrows."""
+
+    token = re.compile(r'\s*("(?:[^"\\\n]|\\[^\n])*"|->|[\[\]={};]|[\w.-]+)')
+
+    def __init__(self, drawn: str) -> None:
+        self.words: list[str] = []
+        place = 0
+        while place < len(drawn.rstrip()):
+            found = self.token.match(drawn, place)
+            assert found is not None, drawn[place : place + 80]
+            self.words.append(found[1])
+            place = found.end()
+
+    def statements(self) -> list[list[str]]:
+        """Return the statements between the braces; their brackets and equals signs are where they belong."""
+        assert self.words[:3] == ["digraph", "workflow", "{"]
+        assert self.words[-1] == "}"
+        found: list[list[str]] = [[]]
+        for word in self.words[3:-1]:
+            if word == ";":
+                found.append([])
+            else:
+                found[-1].append(word)
+        return found[:-1]
+
+
+@patient
+@given(graphs(), names_of_all)
+def test_dot_is_sound(flow: Workflow, names: dict[int, str]) -> None:
+    """DOT holds each node and edge once, and whatever a template holds stays in its string."""
+    drawn = dot(flow, names)
+    statements = Dot(drawn).statements()
+    nodes = [words[0] for words in statements if re.fullmatch(r"n\d+", words[0]) and words[1] == "["]
+    edges = [(words[0], words[2]) for words in statements if words[1] == "->"]
+    assert nodes == [f"n{node.number}" for node in flow.nodes]
+    assert edges == [(f"n{edge.before}", f"n{edge.after}") for edge in flow.edges]
+    for words in statements:
+        attributes = words[words.index("[") + 1 : -1] if "[" in words else words
+        assert attributes[1::3] == ["="] * (len(attributes) // 3)
+    assert all(line.isprintable() for line in drawn.split("\n"))
+
+
+MERMAID = [
+    r"flowchart TD",
+    r'n\d+(?:\(\("TEXT"\)\)|\("TEXT"\)|\["TEXT"\])',
+    r'n\d+ (?:-->|-\.->)(?:\|"TEXT"\|)? n\d+',
+    r"linkStyle \d+ (?:stroke:#\w+,)?stroke-width:[\d.]+px",
+    r"classDef bar [\w:#,-]+",
+    r"class (?:n\d+,?)+ bar",
+]
+
+
+@patient
+@given(graphs(), names_of_all)
+def test_mermaid_is_sound(flow: Workflow, names: dict[int, str]) -> None:
+    """Mermaid holds each node and edge once, and nothing of a template but letters, digits and codes of characters."""
+    drawn = mermaid(flow, names)
+    shape = "|".join(line.replace("TEXT", r"(?:[^\W_]|[ ,.]|#\d+;|<br/>key \d+)*") for line in MERMAID)
+    lines = [line.strip() for line in drawn.rstrip("\n").split("\n")]
+    for line in lines:
+        assert re.fullmatch(shape, line), line
+    assert sum(bool(re.match(r"n\d+[(\[]", line)) for line in lines) == len(flow.nodes)
+    assert sum("->" in line for line in lines) == len(flow.edges)
+
+
+@patient
+@given(graphs(), names_of_all)
+def test_json_holds_all(flow: Workflow, names: dict[int, str]) -> None:
+    """JSON is one line of ASCII with every figure of the workflow and the templates as they are."""
+    drawn = to_json(flow, names)
+    assert drawn.isascii()
+    assert "\n" not in drawn
+    told = json.loads(drawn)
+    assert [(e["before"], e["after"], e["count"], e["probability"]) for e in told["edges"]] == [
+        (e.before, e.after, e.count, e.probability) for e in flow.edges
+    ]
+    for node, written in zip(flow.nodes, told["nodes"], strict=True):
+        assert (written["number"], written["kind"], written["count"]) == (node.number, node.kind.value, node.count)
+        if node.kind is NodeKind.STEP:
+            assert written["template"] == (names[node.key] or f"key {node.key}")
+
+
+@patient
+@given(trees(30), names_of_all)
+def test_the_outline_has_every_step(tree: Tree, names: dict[int, str]) -> None:
+    """The outline has a row for each step of the tree, in order, with its count, and nothing that is not printable."""
+    flow = workflow_of(tree, 300)
+    drawn = text(flow, names)
+    assert all(line.isprintable() for line in drawn.split("\n"))
+    rows = re.findall(r"\(key (\d+)\) +([\d,]+)(?= |$)", drawn, flags=re.MULTILINE)
+    assert [int(key) for key, _ in rows] == [one.key for one in tree.steps()]
+    assert sorted((int(key), int(count.replace(",", ""))) for key, count in rows) == sorted(
+        (node.key, node.count) for node in flow.nodes if node.kind is NodeKind.STEP
+    )
+
+
+def test_the_outline_is_read_from_top_to_bottom() -> None:
+    """The outline says what is a choice, in any order and repeated, with shares and averages."""
+    assert text(creation, {key: f"word{chr(96 + key)}" for key in range(1, 7)}) == (
+        "task 1: 200 sessions\n"
+        "  worda (key 1)                                              200\n"
+        "  repeated, 1.2 times on average\n"
+        "    wordb (key 2)                                            250\n"
+        "  either\n"
+        "    50%  wordc (key 3)                                       100\n"
+        "    50%  nothing\n"
+        "  in any order\n"
+        "    - wordd (key 4)                                          200\n"
+        "    - worde (key 5)                                          200\n"
+        "  wordf (key 6)                                              200\n"
+    )

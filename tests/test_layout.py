@@ -14,6 +14,8 @@ from offscript.workflow.layout import Box, Layout, Link, Point, Route, Size, lay
 from offscript.workflow.ranks import ranks, turned
 from offscript.workflow.tree import Tree
 
+patient = settings(deadline=None, max_examples=60)  # the machine may be busy, and shrinking large graphs is slow
+
 
 @st.composite
 def inputs(draw: st.DrawFn) -> tuple[list[Size], list[Link]]:
@@ -66,6 +68,7 @@ def check(made: Layout, links: list[Link]) -> None:
             assert not any(overlap(Box(x, y, 0.2, 0.2), box, slack=0.3) for box in beside)
 
 
+@patient
 @given(inputs())
 def test_nothing_overlaps(given_graph: tuple[list[Size], list[Link]]) -> None:
     """Boxes and the words of edges never overlap, and no edge runs through a box, whatever the graph."""
@@ -75,6 +78,7 @@ def test_nothing_overlaps(given_graph: tuple[list[Size], list[Link]]) -> None:
     assert made == lay_out(sizes, links)
 
 
+@patient
 @given(inputs())
 def test_every_edge_meets_its_nodes(given_graph: tuple[list[Size], list[Link]]) -> None:
     """An edge starts on the border of its first node and its arrow ends on that of its second."""
@@ -86,6 +90,7 @@ def test_every_edge_meets_its_nodes(given_graph: tuple[list[Size], list[Link]]) 
             assert abs(y - box.y) <= box.height / 2 + 0.1
 
 
+@patient
 @given(trees())
 def test_a_task_runs_downwards(tree: Tree) -> None:
     """Of a task's workflow every edge leads down, but those that close a loop."""
@@ -96,6 +101,7 @@ def test_a_task_runs_downwards(tree: Tree) -> None:
             assert made.boxes[edge.before].y < made.boxes[edge.after].y
 
 
+@patient
 @given(st.integers(1, 12), st.data())
 def test_ranks_are_longest_paths(count: int, data: st.DataObject) -> None:
     """Edges that lead down go at least one rank, and every node stands right below one that leads to it."""
@@ -113,6 +119,7 @@ def test_ranks_are_longest_paths(count: int, data: st.DataObject) -> None:
     assert all(found[node] == max(above[node], default=-1) + 1 for node in range(count))
 
 
+@patient
 @given(st.integers(1, 6), st.integers(1, 6), st.data())
 def test_orders_never_get_worse(upper: int, lower: int, data: st.DataObject) -> None:
     """Crossings are counted as pairs of segments are compared, and no sweep or swap adds any."""
@@ -144,7 +151,7 @@ def test_large_graphs_take_no_time() -> None:
     check(check_later, links)
 
 
-@settings(max_examples=20)
+@patient
 @given(trees(40))
 def test_large_tasks_are_drawn(tree: Tree) -> None:
     """The same promises hold for the workflows of large trees."""
@@ -153,6 +160,7 @@ def test_large_tasks_are_drawn(tree: Tree) -> None:
     check(made, [Link(e.before, e.after, e.is_back) for e in flow.edges])
 
 
+@patient
 @given(st.integers(1, 30))
 def test_a_chain_is_a_straight_line(count: int) -> None:
     """Steps one after another stand below one another, and the edges between them are straight."""

@@ -23,6 +23,7 @@ APART = 16.0  # between neighbours in a rank: two thirds of the height of a box,
 BETWEEN = 13.0  # between ranks: room for an arrowhead and the bend of a curve
 SLOPE, STEEPEST = 0.07, 44.0  # ranks move apart where edges run far to the side: flat curves cannot be told apart
 LANE = 7.0  # half the room of a bend: two edges side by side are told apart at full width
+ROUND = 11.0  # radius of the corners of edges that run upwards: as round as the boxes, seen from afar
 ASIDE = 0.3  # of a node's height: edges that run upwards leave below its middle and enter above, words between
 ARROW = 7.0  # length of an arrowhead: the curve ends where it begins
 
@@ -269,7 +270,8 @@ class _Drawn:
         points.append((self.x[high], self.bottoms[self.items.ranks[high]]))
         tip = self._side(link.after, -ASIDE)
         last = (self.x[high], tip[1])
-        curves = ((corner, corner, points[0]), *_smooth(points), (last, last, (tip[0] + ARROW, tip[1])))
+        end = (tip[0] + ARROW, tip[1])
+        curves = (*_around_corner(start, corner, points[0]), *_smooth(points), *_around_corner(points[-1], last, end))
         return Route(start, curves, tip, words)
 
     def _side(self, node: int, down: float) -> Point:
@@ -281,6 +283,19 @@ class _Drawn:
         start, tip = self._side(node, ASIDE / 2), self._side(node, -ASIDE / 2)
         out = self.x[aside] + LANE / 2
         return Route(start, (((out, start[1]), (out, tip[1]), (tip[0] + ARROW, tip[1])),), tip, words)
+
+
+def _around_corner(start: Point, corner: Point, end: Point) -> tuple[Curve, ...]:
+    """Join two points by straight lines and a rounded corner."""
+    before, after = (_toward(corner, point) for point in (start, end))
+    return (start, before, before), (corner, corner, after), (after, end, end)
+
+
+def _toward(corner: Point, point: Point) -> Point:
+    """Return where the round of a corner begins, on the upright or level way to a point."""
+    x, y = (point[axis] - corner[axis] for axis in (0, 1))
+    part = min(ROUND, abs(x) + abs(y)) / ((abs(x) + abs(y)) or 1)
+    return round(corner[0] + part * x, 2), round(corner[1] + part * y, 2)
 
 
 def _smooth(points: list[Point]) -> tuple[Curve, ...]:

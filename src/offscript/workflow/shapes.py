@@ -59,7 +59,7 @@ STYLE: Final = (
     ".ow-missing rect{fill:none;stroke:var(--ow-wrong)}\n"
     ".ow .ow-badge{fill:var(--ow-wrong);stroke:none}\n"
     ".ow .ow-cross{stroke:var(--ow-canvas)}\n"
-    ".ow-aside{opacity:.55}\n"
+    ".ow-aside{opacity:.6}\n"
     "@media print{.ow-edge path,.ow-step rect{print-color-adjust:exact}}\n"
 )
 """The style of the drawings. A page that holds several puts it in its own style sheet, and draws with `styled=False`.
