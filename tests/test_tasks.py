@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.naive_tasks import groups, mixed_stream, near_share, printed_share, stream_of
 
 from offscript.errors import InputError
 from offscript.workflow.borders import components, find_borders
 from offscript.workflow.co_occurrence import TAU, beyond_chance, near_shares, together
 from offscript.workflow.divergence import Look, Way, divergences_of, loops_of
 from offscript.workflow.tasks import Separation, by_co_occurrence, by_probability, counted
-from tests.naive_tasks import groups, mixed_stream, near_share, printed_share, stream_of
 
 Tasks: TypeAlias = Sequence[Sequence[Sequence[int]]]
 """For each task the runs it may have."""
@@ -74,7 +74,7 @@ def test_every_run_is_found_one_after_another(method: Method) -> None:
     assert keys == [key for run in cut for key in run]
     assert {run for task in runs for run in task} == set(cut)
     assert all(run.is_complete for run in found.runs)
-    assert [100, 100] == [task.runs for task in found.tasks]
+    assert [task.runs for task in found.tasks] == [100, 100]
 
 
 @METHODS
@@ -182,8 +182,8 @@ def test_the_printed_share_cannot_reach_its_threshold() -> None:
     shares = near_shares(np.array(keys), 8, 3)
 
     assert 0.55 > printed_share(keys, 1, 2, 2) > 0.45
-    assert [1.0, 1.0, 1.0] == shares[:, 1, 2].tolist()
-    assert [0.0, 1.0, 1.0] == shares[:, 1, 3].tolist()
+    assert shares[:, 1, 2].tolist() == [1.0, 1.0, 1.0]
+    assert shares[:, 1, 3].tolist() == [0.0, 1.0, 1.0]
     # concurrency grows with the distance, a border does not
     assert shares[0, 4, 5] < 0.6
     assert shares[1, 4, 5] == 1.0
@@ -215,7 +215,7 @@ def test_a_border_is_found_beside_choices_that_look_like_one() -> None:
     np.add.at(counts, (keys[:-1], keys[1:]), 1)
     found = find_borders(counts)[0]
 
-    assert [0, 0, 0, 0, 1, 1, 1, 1] == found.blocks.tolist()
+    assert found.blocks.tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert found.starts.round(1).tolist() == [0.2, 0.2, 0, 0, 0.2, 0.2, 0, 0] or found.starts[[0, 1, 4, 5]].min() > 0.2
     assert found.at_borders().sum() == pytest.approx(2000, rel=0.02)
 
@@ -226,28 +226,28 @@ def test_divergences_have_the_papers_kinds(look: Look) -> None:
     runs = [list(run) for run in FIGURE_4A[0]] * 10 + [[1, 2, 9], [1, 3, 9]] * 10
     found = {one.key: one for one in divergences_of(runs, look)}
 
-    assert Way.CONCURRENCY == found[57].way
+    assert found[57].way == Way.CONCURRENCY
     assert {18, 56} == {key for key, _ in found[57].candidates}
-    assert Way.BRANCH == found[1].way
+    assert found[1].way == Way.BRANCH
 
 
 def test_concurrency_of_three_is_one_divergence() -> None:
     """Three at once: whichever comes first, the others follow with growing certainty (section 4.2.2)."""
     runs = [[1, *order, 5] for order in permutations((2, 3, 4))] * 5
 
-    assert Way.CONCURRENCY == divergences_of(runs, Look.AHEAD)[0].way
+    assert divergences_of(runs, Look.AHEAD)[0].way == Way.CONCURRENCY
 
 
 def test_loops_are_folded() -> None:
     """26,37,39,40,39,40 folds into the back edge 40 -> 39 (figure 4c); concurrency is no loop."""
-    assert ((40, 39),) == loops_of(FIGURE_4C[0])
-    assert () == loops_of([[1, 2, 3, 4], [1, 3, 2, 4]])
-    assert [((40, 39),), ()] == [task.loops for task in by_co_occurrence(stream_of(FIGURE_4C, 100)).tasks][::-1]
+    assert loops_of(FIGURE_4C[0]) == ((40, 39),)
+    assert loops_of([[1, 2, 3, 4], [1, 3, 2, 4]]) == ()
+    assert [task.loops for task in by_co_occurrence(stream_of(FIGURE_4C, 100)).tasks][::-1] == [((40, 39),), ()]
 
 
 def test_counted_probabilities_back_off() -> None:
     """A history never seen is answered by the longest part of it that was."""
     ask = counted([1, 2, 3, 1, 2, 3], 3)
 
-    assert {3: 1.0} == dict(ask((9, 9, 2)))
-    assert TAU < ask((1, 2))[3]
+    assert dict(ask((9, 9, 2))) == {3: 1.0}
+    assert ask((1, 2))[3] > TAU

@@ -1,4 +1,4 @@
-"""Where runs end and others begin, in a stream without session ids: what no task explains but chance and borders (ours).
+"""Where runs end and others begin in a stream without session ids: what chance and borders explain, and no task (ours).
 
 Both methods of the paper stop where several keys may follow, and must say whether these are steps of the same task or
 the beginnings of other tasks (CCS 2017 sections 4.2 and 4.3). The paper looks at how certain the candidates are, which
@@ -81,11 +81,13 @@ class Borders:
 
     def by_chance(self) -> Table:
         """How often each pair is expected to stand together without a reason."""
-        return self.chance * expected(self.counts)
+        found: Table = self.chance * expected(self.counts)
+        return found
 
     def at_borders(self) -> Table:
         """How often each pair is expected to be an end and the start that follows."""
-        return np.outer(self.ends, self.starts)
+        found: Table = np.outer(self.ends, self.starts)
+        return found
 
     def steps(self) -> Table:
         """How often each pair was a step of a task; zero where it is no link."""
@@ -114,17 +116,27 @@ def find_borders(counts: Table, certain: Cells | None = None) -> list[Borders]:
     """
     certain = np.zeros(counts.shape, bool) if certain is None else certain
     chance = _chance(counts)
-    tried = []
+    tried: list[tuple[tuple[float, int], _Guess]] = []
     for starts in _suggestions(counts, chance):
         ends = _most(counts, chance, starts)
         links = _links(counts, chance, ends, starts) | certain
-        tried.append((_rank(counts, links, components(links)), ends, starts, links))
+        tried.append((_rank(counts, links, components(links)), _Guess(ends, starts, links)))
     tried.sort(key=lambda row: row[0], reverse=True)
     if not tried:  # so few entries that nothing stands out
         nothing = np.zeros(len(counts))
         return [Borders(counts, counts > 0, 0.0, nothing, nothing, np.zeros(len(counts), np.int64))]
-    fitted = [_fit(counts, chance, *row, certain) for _, *row in tried[: TRIED if tried[0][0][0] else MORE]]
+    most = TRIED if tried[0][0][0] else MORE
+    fitted = [_fit(counts, chance, guess, certain) for _, guess in tried[:most]]
     return sorted(fitted, key=lambda found: _rank(counts, found.links, found.blocks), reverse=True)
+
+
+@dataclass(frozen=True)
+class _Guess:
+    """Ends, starts and links as first thought."""
+
+    ends: Table
+    starts: Table
+    links: Cells
 
 
 def _chance(counts: Table) -> float:
@@ -204,10 +216,10 @@ def _gathered(counts: Table, explained: Table, chance: float, blocks: Groups) ->
     return blocks
 
 
-def _fit(counts: Table, chance: float, ends: Table, starts: Table, links: Cells, certain: Cells) -> Borders:
+def _fit(counts: Table, chance: float, guess: _Guess, certain: Cells) -> Borders:
     """Fit chance and borders to all cells that are no links (Poisson, by multiplicative updates), name links anew."""
     random = expected(counts)
-    ends, starts = ends + _TINY, starts + _TINY
+    ends, starts, links = guess.ends + _TINY, guess.starts + _TINY, guess.links
     for _ in range(ROUNDS):
         doubtful = _errors(counts, chance * random + np.outer(ends, starts)) > FITTED
         free = (~(links | doubtful)).astype(np.float64)

@@ -74,6 +74,6 @@ def together(keys: npt.NDArray[np.int64], size: int, tau: float = TAU) -> Cells:
     passes = np.bincount(keys, minlength=size).astype(np.float64)
     after = beyond_chance(near_shares(keys, size), passes) >= tau
     before = beyond_chance(near_shares(keys[::-1], size), passes) >= tau
-    found: Cells = (after & before.transpose(0, 2, 1)).any(0)
+    found: Cells = np.any(after & before.transpose(0, 2, 1), axis=0)
     np.fill_diagonal(found, False)
     return found

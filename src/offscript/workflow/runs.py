@@ -64,7 +64,7 @@ def runs_of(keys: npt.NDArray[np.int64], tasks: Sequence[frozenset[int]], border
         run.last = key
         run.positions.append(position)
         going.append(run)
-    return _numbered(sorted([*closed, *going], key=lambda run: run.positions[0]), keys, borders, len(closed))
+    return _numbered(sorted([*closed, *going], key=lambda run: run.positions[0]), keys, borders)
 
 
 def _likely(borders: Borders) -> tuple[list[list[float]], list[list[float]]]:
@@ -73,7 +73,7 @@ def _likely(borders: Borders) -> tuple[list[list[float]], list[list[float]]]:
     return (borders.steps() / passes).tolist(), (borders.at_borders() / passes).tolist()
 
 
-def _numbered(found: list[_Open], keys: npt.NDArray[np.int64], borders: Borders, whole: int) -> list[Run]:
+def _numbered(found: list[_Open], keys: npt.NDArray[np.int64], borders: Borders) -> list[Run]:
     ends = borders.ends >= LEAST_SHARE * borders.counts.sum(1)
     starts = borders.starts >= LEAST_SHARE / len(borders.starts)
     instances: dict[int, int] = {}

@@ -87,9 +87,9 @@ def tasks_of(borders: Borders, windows: Windows) -> list[frozenset[int]]:
 
 def _chains(keys: frozenset[int], borders: Borders, windows: Windows) -> Iterator[tuple[int, ...]]:
     """Chains of linked keys, the short ones first."""
-    chains = [(key,) for key in sorted(keys)]
+    chains: list[tuple[int, ...]] = [(key,) for key in sorted(keys)]
     # With others at work in between, the entries before and after a longer chain are hardly ever of its run.
-    longest = min(HISTORY, windows.keys.shape[1]) - 1 if borders.chance == 0 else 1
+    longest = min(HISTORY if borders.chance == 0 else 2, windows.keys.shape[1]) - 1
     for _ in range(longest):
         yield from chains
         chains = [
