@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from tests.drawn_workflows import graphs, trees, workflow_of
 
 from offscript.workflow.draw import slow_edges
-from offscript.workflow.graph import NodeKind, Walk, Workflow
+from offscript.workflow.fold import ALIKE, MORE, MOST, fold
+from offscript.workflow.graph import Edge, Node, NodeKind, Walk, Workflow
 from offscript.workflow.labels import LONGEST, labels
 from offscript.workflow.notations import dot, mermaid, to_json
 from offscript.workflow.outline import text
 from offscript.workflow.shapes import STYLE
 from offscript.workflow.svg import svg
+from offscript.workflow.taken import taken
 from offscript.workflow.tree import Tree, choice, loop, parallel, sequence, skip, step
-from offscript.workflow.walks import taken
 
 patient = settings(deadline=None, max_examples=60)  # the machine may be busy, and shrinking large graphs is slow
 SVG = "{http://www.w3.org/2000/svg}"
@@ -64,8 +65,9 @@ def test_every_node_and_edge_is_drawn(flow: Workflow, names: dict[int, str], ide
     root = parsed(drawn)
     groups = [str(group.get("class")) for group in root.iter(f"{SVG}g")]
     heads = root.findall(f"./{SVG}g/{SVG}g/{SVG}title")
-    assert len(heads) == len(flow.nodes) + len(flow.edges)
-    steps = sum(node.kind is NodeKind.STEP for node in flow.nodes)
+    shown = fold(flow).workflow
+    assert len(heads) == len(shown.nodes) + len(shown.edges)
+    steps = sum(node.kind is NodeKind.STEP for node in shown.nodes)
     assert sum(kind.startswith("ow-step") for kind in groups) == steps
     assert drawn == svg(flow, names, identity=identity)
 
@@ -146,6 +148,57 @@ def test_slow_edges_hold_the_time(flow: Workflow) -> None:
     assert all(share >= 0.1 for share in found.values())
     for ends in found:
         assert all(held[ends] >= time for other, time in held.items() if other not in found)
+
+
+@patient
+@given(graphs(), st.data())
+def test_folding_loses_nothing(flow: Workflow, data: st.DataObject) -> None:
+    """Every step is in one box, counts add up, a session's nodes and edges stay for themselves."""
+    numbers = st.integers(0, len(flow.nodes) - 1)
+    nodes = set(data.draw(st.lists(numbers)))
+    edges = {at for at, edge in enumerate(flow.edges) if {edge.before, edge.after} <= nodes}
+    made = fold(flow, nodes, edges)
+    assert sum(node.count for node in made.workflow.nodes) == sum(node.count for node in flow.nodes)
+    inside = [node.number for members in made.members.values() for node in members]
+    assert len(inside) == len(set(inside))
+    assert not nodes & set(inside)
+    assert len({made.places[node] for node in nodes}) == len(nodes)
+    for at in edges:
+        drawn = made.workflow.edges[made.links[at]]
+        edge = flow.edges[at]
+        assert (drawn.before, drawn.after) == (made.places[edge.before], made.places[edge.after])
+
+
+def test_anything_in_any_order_is_one_box() -> None:
+    """A hundred steps of which any follows any are one box with a loop, and a session among them is seen."""
+    flow = workflow_of(
+        sequence(step(101), loop(choice(*(step(key) for key in range(1, 101))), skip()), step(102)), 9000
+    )
+    assert len(flow.edges) > 10_000
+    drawn = svg(flow, {})
+    assert "any of 100 steps" in drawn
+    assert len(drawn) < 12_000
+    walk = Walk(tuple(number(flow, key) for key in (101, 4, 9, 4, 102)), None, number(flow, 102))
+    seen = svg(flow, {}, overlay=walk)
+    assert "any of 98 steps" in seen
+    assert seen.count('class="ow-step ow-path"') == 4
+    assert seen.count('class="ow-edge ow-path"') == 6 + 1  # from START to END through four steps, and the legend
+
+
+def test_rare_edges_are_left_out_and_told() -> None:
+    """Of more edges than can be seen the most frequent ones are drawn, and the drawing says how many are not."""
+    nodes = tuple(Node(n, NodeKind.STEP, n + 1, 10) for n in range(60))
+    edges = tuple(Edge(n, m, n + m, 0.1) for n in range(60) for m in range(60) if pow(2, n * m, 61) % 3)
+    made = fold(Workflow(1, skip(), nodes, edges, 10))
+    assert MOST + MORE * len(nodes) <= len(made.workflow.edges) <= MOST + (MORE + 2) * len(nodes)
+    assert f"{made.hidden:,} rare edges are not drawn" in svg(Workflow(1, skip(), nodes, edges, 10), {})
+
+
+def test_a_few_alternatives_are_drawn_each() -> None:
+    """Eight alternatives are eight boxes; nine are one that names the most frequent."""
+    for count in (ALIKE - 1, ALIKE):
+        flow = workflow_of(sequence(step(90), choice(*(step(key) for key in range(1, count + 1))), step(91)))
+        assert (f"any of {count} steps" in svg(flow, {})) == (count >= ALIKE)
 
 
 def test_a_session_on_script_is_drawn_from_start_to_end() -> None:
@@ -240,8 +293,9 @@ def test_dot_is_sound(flow: Workflow, names: dict[int, str]) -> None:
     statements = Dot(drawn).statements()
     nodes = [words[0] for words in statements if re.fullmatch(r"n\d+", words[0]) and words[1] == "["]
     edges = [(words[0], words[2]) for words in statements if words[1] == "->"]
-    assert nodes == [f"n{node.number}" for node in flow.nodes]
-    assert edges == [(f"n{edge.before}", f"n{edge.after}") for edge in flow.edges]
+    shown = fold(flow).workflow
+    assert nodes == [f"n{node.number}" for node in shown.nodes]
+    assert edges == [(f"n{edge.before}", f"n{edge.after}") for edge in shown.edges]
     for words in statements:
         attributes = words[words.index("[") + 1 : -1] if "[" in words else words
         assert attributes[1::3] == ["="] * (len(attributes) // 3)
@@ -267,8 +321,8 @@ def test_mermaid_is_sound(flow: Workflow, names: dict[int, str]) -> None:
     lines = [line.strip() for line in drawn.rstrip("\n").split("\n")]
     for line in lines:
         assert re.fullmatch(shape, line), line
-    assert sum(bool(re.match(r"n\d+[(\[]", line)) for line in lines) == len(flow.nodes)
-    assert sum("->" in line for line in lines) == len(flow.edges)
+    assert sum(bool(re.match(r"n\d+[(\[]", line)) for line in lines) == len(fold(flow).workflow.nodes)
+    assert sum("->" in line for line in lines) == len(fold(flow).workflow.edges)
 
 
 @patient

@@ -9,10 +9,12 @@ import math
 from collections.abc import Mapping
 
 from offscript.plain import duration, plain
+from offscript.workflow.fold import Fold
 from offscript.workflow.graph import Edge, Node, NodeKind, Times, Workflow
 from offscript.workflow.labels import labels
 
 TITLE = 2_000  # characters of a template on hover: more than any screen shows at once
+LISTED = 40  # steps of a box of many that are told on hover, the most frequent ones: a screen of lines
 LEAST_SLOW = 0.1  # of a run's time: an edge with less is not where the time goes, and so at most five are coloured
 SLOW_HALF = 0.5  # of a run's time, held by the edges that are coloured: beyond it they tell nothing apart
 WIDE, THIN = 4.0, 1.2  # pixels: half an arrowhead, and the least that is seen on paper
@@ -24,21 +26,40 @@ class Drawing:
     Args:
         workflow: what is drawn.
         names: the template of each log key; a key without one is called by its number.
+        folded: how it is drawn: see fold.py. By default each node and edge for itself.
     """
 
-    def __init__(self, workflow: Workflow, names: Mapping[int, str]) -> None:
-        self.workflow = workflow
+    def __init__(self, workflow: Workflow, names: Mapping[int, str], folded: Fold | None = None) -> None:
+        self.workflow = workflow if folded is None else folded.workflow
+        self.members = {} if folded is None else folded.members
+        self.hidden = 0 if folded is None else folded.hidden
         self.keys = sorted({node.key for node in workflow.nodes if node.kind is NodeKind.STEP})
         self.names = {key: names.get(key) or f"key {key}" for key in self.keys}
         self.labels = labels(self.names)
         self.slow = slow_edges(workflow)
-        self._most = max((edge.count for edge in workflow.edges), default=0)
+        if folded is not None:
+            self.slow = {
+                (folded.places[before], folded.places[after]): part for (before, after), part in self.slow.items()
+            }
+        self._most = max((edge.count for edge in self.workflow.edges), default=0)
 
     def label(self, node: Node) -> str:
         """Return a node's label: the telling words of a step; START and END by name; forks and joins have none."""
+        if self.is_many(node):
+            return f"any of {len(self.members[node.number])} steps"
         if node.kind is NodeKind.STEP:
             return self.labels[node.key]
         return node.kind.value if node.kind in (NodeKind.START, NodeKind.END) else ""
+
+    def is_many(self, node: Node) -> bool:
+        """Tell whether a node stands for several steps."""
+        return len(self.members.get(node.number, ())) > 1
+
+    def most_frequent(self, node: Node, count: int) -> list[str]:
+        """Return the labels of the most frequent steps of a node that stands for several, with their shares."""
+        ranked = sorted(self.members[node.number], key=lambda one: -one.count)[:count]
+        whole = node.count or 1
+        return [f"{self.labels[one.key]}, {share(one.count / whole)}" for one in ranked]
 
     def width(self, edge: Edge) -> float:
         """Return the width of an edge's line in pixels, by the logarithm of its count."""
@@ -49,6 +70,8 @@ class Drawing:
     def node_title(self, node: Node) -> str:
         """Return what is told of a node on hover: its key and whole template, and how often it was passed."""
         passed = f"passed {times(node.count)} in training"
+        if self.is_many(node):
+            return "\n".join([self.label(node), *self.most_frequent(node, LISTED), passed])
         if node.kind is NodeKind.STEP:
             return f"{plain(self.names[node.key], TITLE)}\nlog key {node.key}, {passed}"
         meaning = {

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from offscript.workflow.draw import Drawing, edge_words
+from offscript.workflow.fold import fold
 from offscript.workflow.graph import Edge, Node, NodeKind, Workflow
 from offscript.workflow.tree import Kind, Tree
 
@@ -42,17 +43,17 @@ def mermaid(workflow: Workflow, names: Mapping[int, str]) -> str:
         n0 --> n1
         linkStyle 0 stroke-width:4.0px
     """
-    drawing = Drawing(workflow, names)
+    drawing = Drawing(workflow, names, fold(workflow))
     lines = ["flowchart TD"]
-    for node in workflow.nodes:
-        under = f"<br/>key {node.key}" if node.kind is NodeKind.STEP else ""
+    for node in drawing.workflow.nodes:
+        under = f"<br/>key {node.key}" if node.key else ""
         words = f'"{_coded(drawing.label(node)) or " "}{under}"'
         lines.append(f"n{node.number}{_MERMAID[node.kind].format(words)}")
-    lines += [_mermaid_edge(edge) for edge in workflow.edges]
-    for place, edge in enumerate(workflow.edges):
+    lines += [_mermaid_edge(edge) for edge in drawing.workflow.edges]
+    for place, edge in enumerate(drawing.workflow.edges):
         colour = f"stroke:{SLOW}," if drawing.is_slow(edge) else ""
         lines.append(f"linkStyle {place} {colour}stroke-width:{drawing.width(edge):.1f}px")
-    bars = [f"n{node.number}" for node in workflow.nodes if node.kind in (NodeKind.FORK, NodeKind.JOIN)]
+    bars = [f"n{node.number}" for node in drawing.workflow.nodes if node.kind in (NodeKind.FORK, NodeKind.JOIN)]
     if bars:
         lines += ["classDef bar fill:#777,stroke:#777,font-size:1px", f"class {','.join(bars)} bar"]
     return "\n    ".join(lines) + "\n"
@@ -78,14 +79,14 @@ def dot(workflow: Workflow, names: Mapping[int, str]) -> str:
     >>> print(dot(Workflow(1, step(5), nodes, (), 7), {5: 'say "hi" \\'}).split("\n")[4])
       n0 [label="say hi\nkey 5" tooltip="say \"hi\" \\\nlog key 5, passed 7 times in training"];
     """
-    drawing = Drawing(workflow, names)
+    drawing = Drawing(workflow, names, fold(workflow))
     lines = [
         "digraph workflow {",
         f"label={_quoted(drawing.head())} labelloc=t tooltip={_quoted(drawing.head())};",
         'node [shape=box style=rounded fontname="sans-serif" fontsize=11];',
         'edge [fontname="sans-serif" fontsize=9 arrowsize=0.6 color=gray45];',
-        *(_dot_node(drawing, node) for node in workflow.nodes),
-        *(_dot_edge(drawing, edge) for edge in workflow.edges),
+        *(_dot_node(drawing, node) for node in drawing.workflow.nodes),
+        *(_dot_edge(drawing, edge) for edge in drawing.workflow.edges),
     ]
     return "\n  ".join(lines) + "\n}\n"
 
@@ -93,7 +94,7 @@ def dot(workflow: Workflow, names: Mapping[int, str]) -> str:
 def _dot_node(drawing: Drawing, node: Node) -> str:
     tooltip = f"tooltip={_quoted(drawing.node_title(node))}"
     if node.kind is NodeKind.STEP:
-        label = f"{drawing.label(node)}\nkey {node.key}"
+        label = f"{drawing.label(node)}\nkey {node.key}" if node.key else drawing.label(node)
         return f"n{node.number} [label={_quoted(label)} {tooltip}];"
     return f'n{node.number} [label="" {_DOT[node.kind]} {tooltip}];'
 

@@ -74,6 +74,14 @@ class _Part:
         for part in self.parts:
             yield from part.nodes()
 
+    def loops(self) -> Iterator[_Part]:
+        """Yield the loops in it, the outermost ones; what repeats within these is theirs."""
+        if self.kind is Kind.LOOP:
+            yield self
+            return
+        for part in self.parts:
+            yield from part.loops()
+
 
 class _Outline:
     def __init__(self, drawing: Drawing) -> None:
@@ -154,7 +162,9 @@ class _Outline:
             return max(0.0, whole - (self.passes(again) or 0.0))
         inside = {node.number for node in body.nodes()}
         back = [edge for edge in self.drawing.workflow.edges if edge.is_back and self._reaches(edge, inside)]
-        return max(0.0, whole - sum(edge.count for edge in back))
+        loops = [{node.number for node in part.nodes()} for part in body.loops()]
+        own = [edge for edge in back if not any({edge.before, edge.after} <= loop for loop in loops)]
+        return max(0.0, whole - sum(edge.count for edge in own))
 
     def _reaches(self, edge: Edge, inside: set[int]) -> bool:
         """Tell whether an edge leads from one of some steps to one of them."""

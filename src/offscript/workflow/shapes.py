@@ -155,6 +155,8 @@ def cross(at: Point) -> str:
 
 def sample(kind: str, x: float, y: float) -> str:
     """Return the sample of a legend's entry, its left end and middle at (x, y)."""
+    if kind == "none":
+        return ""
     if kind == "cross":
         return cross((x + SWATCH / 2, y))
     if kind == "dashes":

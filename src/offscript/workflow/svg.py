@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from offscript.plain import plain
 from offscript.workflow.draw import Drawing, edge_words, times
+from offscript.workflow.fold import Fold, fold
 from offscript.workflow.graph import Edge, Node, NodeKind, Walk, Workflow
 from offscript.workflow.layout import Box, Link, Size, lay_out
 from offscript.workflow.shapes import (
@@ -25,10 +26,11 @@ from offscript.workflow.shapes import (
     text_at,
     text_width,
 )
-from offscript.workflow.walks import Taken, taken
+from offscript.workflow.taken import Taken, taken
 
 LINE, KEY_LINE = 15.0, 12.0  # heights of a line of text of 12 and of 10 pixels
 PADDING = 9.0  # between the words of a box and its border
+NAMED = 4  # steps named in a box of many, the most frequent ones
 TWO_LINES = 19  # characters above which a label is broken: boxes twice as wide hold half as many side by side
 MARGIN = 20.0
 BAR, BAR_STEP = 6.0, 26.0  # a fork is as wide as what it leads to needs, up to BAR_MOST
@@ -61,7 +63,21 @@ def svg(
     >>> drawn.startswith("<svg "), "&lt;b&gt;ready&lt;/b&gt;" in drawn, "<b>" in drawn
     (True, True, False)
     """
-    return _Picture(Drawing(workflow, names), overlay, slow, identity, styled=styled).text()
+    passed = Taken(frozenset(), frozenset()) if overlay is None else taken(workflow, overlay)
+    marked = {place for place, edge in enumerate(workflow.edges) if (edge.before, edge.after) == slow}
+    named = passed.nodes | ({overlay.last, *overlay.missing} if overlay is not None else set()) | set(slow or ())
+    made = fold(workflow, named, passed.edges | marked)
+    drawing = Drawing(workflow, names, made)
+    session = None if overlay is None else _moved(overlay, made)
+    passed = Taken(frozenset(made.places[n] for n in passed.nodes), frozenset(made.links[n] for n in passed.edges))
+    chosen = {(made.places[slow[0]], made.places[slow[1]])} if slow is not None else set()
+    return _Picture(drawing, session, passed, chosen, identity, styled=styled).text()
+
+
+def _moved(walk: Walk, made: Fold) -> Walk:
+    """Return a walk by the numbers of the nodes as they are drawn."""
+    nodes = tuple(None if node is None else made.places[node] for node in walk.nodes)
+    return replace(walk, nodes=nodes, last=made.places[walk.last], missing=tuple(made.places[n] for n in walk.missing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +85,7 @@ class _Face:
     """The lines of a step's box."""
 
     lines: tuple[str, ...]
-    under: str
+    under: tuple[str, ...]
     size: Size
 
 
@@ -78,7 +94,8 @@ class _Picture:
         self,
         drawing: Drawing,
         overlay: Walk | None,
-        slow: tuple[int, int] | None,
+        passed: Taken,
+        slow: set[tuple[int, int]],
         identity: str,
         *,
         styled: bool,
@@ -86,10 +103,10 @@ class _Picture:
         self.drawing = drawing
         self.flow = drawing.workflow
         self.overlay = overlay
-        self.slow = set(drawing.slow) if slow is None and overlay is None else {slow}
+        self.slow = slow or (set(drawing.slow) if overlay is None else set())
         self.identity = safe(plain(identity))
         self.styled = styled
-        self.taken = Taken(frozenset(), frozenset()) if overlay is None else taken(self.flow, overlay)
+        self.taken = passed
         self.faces = {node.number: _face(drawing, node) for node in self.flow.nodes}
         self.words = [edge_words(edge) for edge in self.flow.edges]
         self.layout = lay_out(
@@ -195,7 +212,9 @@ class _Picture:
         for line in face.lines:
             y += LINE
             parts.append(text_at((box.x, y - 3), line, middle=True))
-        parts.append(text_at((box.x, y + KEY_LINE - 2), face.under, "ow-quiet", middle=True))
+        for line in face.under:
+            y += KEY_LINE
+            parts.append(text_at((box.x, y - 2), line, "ow-quiet", middle=True))
         return "".join(parts)
 
     def _badge(self, node: Node, box: Box) -> str:
@@ -211,7 +230,7 @@ class _Picture:
             if self.slow:
                 whole = sum(self.drawing.slow.values())
                 shown.append(("ow-edge ow-slow", f"where {whole:.0%} of the time goes"))
-            return shown
+            return shown + self._hidden()
         shown = [("ow-edge ow-path", "path of the session")]
         if self.overlay.departure is not None:
             shown.append(("cross", "left the script after this"))
@@ -219,7 +238,10 @@ class _Picture:
             shown.append(("dashes", "missing"))
         if self.slow & {(edge.before, edge.after) for edge in self.flow.edges}:
             shown.append(("ow-edge ow-wrong", "slow"))
-        return shown
+        return shown + self._hidden()
+
+    def _hidden(self) -> list[tuple[str, str]]:
+        return [("none", f"{self.drawing.hidden:,} rare edges are not drawn")] if self.drawing.hidden else []
 
     def _legend_rows(self, legend: list[tuple[str, str]], width: float, y: float) -> tuple[list[str], float]:
         """Return the legend, broken into rows where the drawing is narrow, and the height of all."""
@@ -236,11 +258,14 @@ class _Picture:
 
 def _face(drawing: Drawing, node: Node) -> _Face:
     if node.kind is not NodeKind.STEP:
-        return _Face((), "", Size(0, 0))
+        return _Face((), (), Size(0, 0))
     lines = _broken(drawing.label(node))
-    under = f"key {node.key} · {times(node.count)}"
-    width = max(*(text_width(line, TEXT) for line in lines), text_width(under, SMALL))
-    return _Face(lines, under, Size(round(width) + 2 * PADDING, len(lines) * LINE + KEY_LINE + 2 * PADDING - 5))
+    under: tuple[str, ...] = (f"key {node.key} · {times(node.count)}",)
+    if drawing.is_many(node):
+        under = (*drawing.most_frequent(node, NAMED), f"· {times(node.count)} ·")
+    width = max(*(text_width(line, TEXT) for line in lines), *(text_width(line, SMALL) for line in under))
+    height = len(lines) * LINE + len(under) * KEY_LINE + 2 * PADDING - 5
+    return _Face(lines, under, Size(round(width) + 2 * PADDING, height))
 
 
 def _broken(label: str) -> tuple[str, ...]:
