@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from offscript import Entry, Expected, Line, Measured, Reason, Verdict
-from offscript.diagnose import Diagnosis, Incident, Named, SlowEdge
+from offscript.diagnosis import Diagnosis, Incident, Named, SlowEdge
 from offscript.report.contents import Contents, Shown
 from offscript.workflow.graph import Edge, Node, NodeKind, Times, Walk, Workflow
 from offscript.workflow.tree import sequence, step

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from offscript.diagnose import Diagnosis, Named, SlowEdge
+from offscript.diagnosis import Diagnosis, Named, SlowEdge
 from offscript.entries import Entry, Line, Reason, Verdict
 from offscript.incidents import cause_of, incidents
 from offscript.workflow.graph import Times

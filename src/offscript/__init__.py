@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from offscript.config import Config
     from offscript.detection import detect
     from offscript.detector import Detector
+    from offscript.diagnosis import Diagnosis, Incident, diagnose
     from offscript.entries import Entry, Expected, Line, Match, Measured, Reason, Template, Verdict
     from offscript.errors import InputError, ModelError, OffscriptError, StateError, UsageError
     from offscript.fitting import fit
@@ -31,6 +32,7 @@ _ROOMS = {
     "config": ("Config",),
     "detection": ("detect",),
     "detector": ("Detector",),
+    "diagnosis": ("Diagnosis", "Incident", "diagnose"),
     "entries": ("Entry", "Expected", "Line", "Match", "Measured", "Reason", "Template", "Verdict"),
     "errors": ("InputError", "ModelError", "OffscriptError", "StateError", "UsageError"),
     "fitting": ("fit",),
@@ -45,8 +47,10 @@ _HOME = {name: f"offscript.{room}" for room, names in _ROOMS.items() for name in
 __all__ = [
     "Config",
     "Detector",
+    "Diagnosis",
     "Entry",
     "Expected",
+    "Incident",
     "InputError",
     "KeyModel",
     "Line",
@@ -64,6 +68,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "detect",
+    "diagnose",
     "fit",
     "follow",
     "load",

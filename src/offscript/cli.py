@@ -22,6 +22,7 @@ from offscript.detection import checked, detect
 from offscript.detector import Detector
 from offscript.entries import Entry, Line
 from offscript.errors import InputError, OffscriptError, UsageError
+from offscript.explain_verb import explain_verb
 from offscript.journal import Journal
 from offscript.model import Model, check_place, journal_path, load
 from offscript.parse.header import Header, header_from_options
@@ -287,6 +288,7 @@ def demo_verb(
     print_demo(result, output if output is not None else Output.TABLE)
 
 
+app.command("explain")(explain_verb)
 app.command("reproduce")(reproduce_verb)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from offscript.diagnose import Diagnosis, Incident
+from offscript.diagnosis import Diagnosis, Incident
 from offscript.entries import Reason, Verdict
 from offscript.model import Model
 

@@ -117,6 +117,16 @@ class Journal:
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             raise ModelError(f"holds a damaged verdict {wanted!r}", where=str(self._path), remedy=_REMEDY) from error
 
+    def origin(self, verdict_id: str) -> tuple[str, int]:
+        """Return lineage and version of the model that gave the verdict with this whole id; UsageError if none."""
+        with self._connection() as database:
+            rows = database.execute(
+                "SELECT lineage, version FROM verdicts WHERE id = ?", (_plain(verdict_id),)
+            ).fetchall()
+        if len(rows) != 1 or not isinstance(rows[0][0], str) or not isinstance(rows[0][1], int):
+            raise UsageError(f"no stored verdict has the id {verdict_id!r}", remedy="copy it from `offscript detect`")
+        return rows[0][0], rows[0][1]
+
     def __len__(self) -> int:
         """Return the number of stored verdicts."""
         with self._connection() as database:

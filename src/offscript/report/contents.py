@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from offscript.diagnose import Incident
+from offscript.diagnosis import Incident
 from offscript.entries import Line
 
 

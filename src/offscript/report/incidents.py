@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from offscript.diagnose import Incident, SlowEdge
+from offscript.diagnosis import Incident, SlowEdge
 from offscript.entries import Line, Verdict
 from offscript.plain import duration
 from offscript.render import clock, place

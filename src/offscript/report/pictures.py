@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from offscript.diagnose import Diagnosis
+from offscript.diagnosis import Diagnosis
 from offscript.report.markup import Html, tag
 from offscript.workflow.svg import svg
 

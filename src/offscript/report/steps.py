@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from offscript.diagnose import Diagnosis
+from offscript.diagnosis import Diagnosis
 from offscript.plain import duration
 from offscript.report.markup import Html, cut, tag
 
