@@ -177,12 +177,12 @@ def _parallel(graph: Follows, both: frozenset[tuple[int, int]]) -> list[set[int]
     apart = [(a, b) for a in graph.keys for b in graph.keys if a < b and not ((a, b) in both and (b, a) in both)]
     parts = components(graph.keys, apart)
     whole = [part for part in parts if part & graph.starts and part & graph.ends]
-    rest = set().union(*(part for part in parts if part not in whole))
     if not whole:
         return []
-    if rest:
-        whole.sort(key=len)
-        whole[-1] = whole[-1] | rest
+    for part in parts:
+        if part not in whole:  # it goes with those that it keeps an order to
+            order = [sum((a, b) not in graph.either for a in part for b in other) / len(other) for other in whole]
+            whole[order.index(max(order))] |= part
     return sorted(whole, key=min)
 
 
@@ -215,6 +215,8 @@ def _is_between(part: set[int], graph: Follows) -> bool:
 def split(runs: Runs, cut: Cut) -> list[Counter[Run]]:
     """Split runs along a cut: the runs of each part, with their counts; what does not fit a part is left out of it.
 
+    A run with a key that no part has is left out whole.
+
     >>> [dict(part) for part in split({(1, 2, 1): 5}, Cut(Kind.LOOP, (frozenset({1}), frozenset({2}))))]
     [{(1,): 10}, {(2,): 5}]
     """
@@ -222,6 +224,8 @@ def split(runs: Runs, cut: Cut) -> list[Counter[Run]]:
     found: list[Counter[Run]] = [Counter() for _ in cut.parts]
     cutter = {Kind.CHOICE: _by_choice, Kind.SEQUENCE: _in_order, Kind.PARALLEL: _alongside, Kind.LOOP: _in_rounds}
     for run, count in runs.items():
+        if not place.keys() >= set(run):
+            continue
         for number, piece in cutter[cut.kind](run, place, len(cut.parts)):
             found[number][piece] += count
     return found

@@ -48,7 +48,7 @@ class Edge:
 
     `count` is how often training sessions took it, `probability` the share of the passes of `before` that took it
     (edges out of a fork are all taken, each with 1.0). `times` are those between the two entries where one came
-    directly after the other, past forks and joins (`build.joined_times`), so they lie on edges to steps; None where that
+    directly after the other, past forks and joins (`build.joined_times`): they lie on edges to steps; None where that
     never was, or where the log has no times. `is_back` closes a loop.
     """
 

@@ -12,9 +12,13 @@ from collections.abc import Mapping
 
 from offscript.workflow.machine import Machine
 from offscript.workflow.tree import Kind, Tree
+from offscript.workflow.walk import lay, mistakes
 
 EDITS = 1.5
 """Mistakes told for a session that is not of the tree: one is the most usual, a swap of neighbours is two."""
+
+LAID = 40
+"""Distinct sessions off the tree, the commonest ones, whose mistakes are counted: their mean stands for all."""
 
 END, NOTHING = 0, -1
 """Stand among the options for the end of a run, and for the end before anything came."""
@@ -33,23 +37,25 @@ def tree_bits(tree: Tree, keys: int) -> float:
     return here + 1 + sum(tree_bits(part, keys) for part in tree.parts) if tree.parts else here
 
 
-def described(tree: Tree, runs: Mapping[tuple[int, ...], int]) -> float:
+def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = False) -> float:
     """Return the bits of the tree and of the runs told by it.
 
     A run that is on the tree is told step by step: of the steps possible at a point, each has a chance in proportion to
     its weight, the share of the times it was possible that it was taken. A run that is not is told like one that is,
-    of the mean cost of a step, and its mistakes by place, kind and key.
+    of the mean cost of a step, and its mistakes by place, kind and key: as many as is usual (EDITS), or with `laid`,
+    which takes longer, as many as there are.
     """
     machine = Machine(tree)
     options = _Options(machine)
     keys = {key for run in runs for key in run}
     taken: Counter[int] = Counter()
     chances: Counter[tuple[int, ...]] = Counter()
-    fits = strays = length = stray_length = 0
+    fits = length = stray_length = 0
+    off: dict[tuple[int, ...], int] = {}
     for run, count in runs.items():
         met = options.met(run)
         if met is None:
-            strays += count
+            off[run] = count
             stray_length += count * (len(run) + 1)
             continue
         fits += count
@@ -57,11 +63,20 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int]) -> float:
         for option, possible in met:
             taken[option] += count
             chances[possible] += count
+    strays = sum(off.values())
+    edits = _mistakes(tree, off) if laid else EDITS
     bits = _choices(taken, chances) + 0.5 * len(taken) * math.log2(fits + strays + 1)
     mistake = 2 + math.log2(max(len(keys), 2)) + math.log2(max(stray_length / strays, 2)) if strays else 0.0
     raw = stray_length * math.log2(len(keys) + 1)
-    told = stray_length * bits / length + strays * EDITS * mistake if length else raw
+    told = stray_length * bits / length + strays * edits * mistake if length else raw
     return tree_bits(tree, len(keys)) + bits + min(raw, told) + _entropy(fits, strays)
+
+
+def _mistakes(tree: Tree, off: Mapping[tuple[int, ...], int]) -> float:
+    """The mean number of mistakes of sessions that are off the tree."""
+    some = sorted(off, key=lambda run: (-off[run], run))[:LAID]
+    found = sum(off[run] * mistakes(lay(tree, run, ended=True)) for run in some)
+    return found / sum(off[run] for run in some) if some else 0.0
 
 
 def _entropy(*counts: int) -> float:

@@ -44,7 +44,17 @@ def walk(workflow: Workflow, keys: Sequence[int], *, ended: bool, whole: bool = 
     >>> walk(flow, [7, 5, 9], ended=True)
     Walk(nodes=(1, None, 3), departure=1, last=1, missing=(2,))
     """
-    return _laid(Ways.of(workflow.tree), keys, ended=ended, whole=whole)
+    return lay(workflow.tree, keys, ended=ended, whole=whole)
+
+
+def lay(tree: Tree, keys: Sequence[int], *, ended: bool, whole: bool = True) -> Walk:
+    """Lay a session on a tree, as `walk` does on its graph.
+
+    >>> from offscript.workflow.tree import sequence, step
+    >>> lay(sequence(step(7), step(8)), [8], ended=True).missing
+    (1,)
+    """
+    return _laid(Ways.of(tree), keys, ended=ended, whole=whole)
 
 
 def mistakes(walked: Walk) -> int:
