@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategies import FEW
 
 from offscript import Config, fit
 from offscript.model_workflows import sessions_of, workflows_of
@@ -18,7 +19,6 @@ from offscript.workflow.doubles import told_apart
 from offscript.workflow.graph import NodeKind
 from offscript.workflow.learn import workflows
 from offscript.workflow.play import accepts
-from tests.strategies import FEW
 
 SESSIONS = st.dictionaries(
     st.lists(st.integers(1, 5), max_size=6).map(tuple), st.integers(1, 30), min_size=1, max_size=6
@@ -98,7 +98,7 @@ def test_the_steps_of_a_machine_are_in_the_papers_order(data_dir: Path) -> None:
     learnt = workflows(list(runs), list(runs.values()))
     assert len(learnt.flows) == 1
     steps = iter([step.key for step in learnt.flows[0].tree.steps()])
-    # Claim, its success, GET, creating image, started, paused, resumed, spawned, its time, resumed again, time to build.
+    # Claim, its success, GET, creating image, started, paused, resumed, spawned, its time, resumed, time to build.
     creation = [1, 2, 25, 3, 22, 20, 21, 9, 15, 21, 12]
     deletion = [24, 11, 8, 4, 5, 14, 13]  # DELETE, terminating, destroyed, files deleted and gone, times of both
     assert all(key in steps for key in creation + deletion)

@@ -34,9 +34,10 @@ NEVER = 1 << 30
 def walk(workflow: Workflow, keys: Sequence[int], *, ended: bool, whole: bool = True) -> Walk:
     """Lay a session, given as its keys, on the graph: the fewest entries off script and steps passed over.
 
-    Of walks with as few, one that leaves the script latest. `ended` says that nothing more will come: steps still to
-    come are then missing. `whole` is False for the last keys of a session, which may begin anywhere. The departure is
-    at the first entry that is off script or comes after steps passed over. A step of a loop can be missing many times.
+    Of walks with as few, one that leaves the script latest, then one with the fewest entries off script. `ended` says
+    that nothing more will come: steps still to come are then missing. `whole` is False for the last keys of a session,
+    which may begin anywhere. The departure is at the first entry that is off script or comes after steps passed over.
+    A step of a loop can be missing many times.
 
     >>> from offscript.workflow.build import workflow_of
     >>> from offscript.workflow.tree import sequence, step
@@ -220,16 +221,19 @@ class _Trail:
     before: _Trail | None
     node: int | None = None
     passed: tuple[int, ...] = ()
+    off: int = 0
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """Fewest mistakes first, then the latest departure."""
-        return self.cost, -self.departure
+    def rank(self) -> tuple[int, int, int]:
+        """Fewest mistakes first, then the latest departure, then the fewest entries off script."""
+        return self.cost, -self.departure, self.off
 
     def then(self, place: int, node: int | None, passed: tuple[int, ...] = ()) -> _Trail:
         """The trail with one more entry."""
-        more = len(passed) + (node is None)
-        return _Trail(self.cost + more, min(self.departure, place) if more else self.departure, self, node, passed)
+        off = int(node is None)
+        more = len(passed) + off
+        departure = min(self.departure, place) if more else self.departure
+        return _Trail(self.cost + more, departure, self, node, passed, self.off + off)
 
 
 def _laid(ways: Ways, keys: Sequence[int], *, ended: bool, whole: bool) -> Walk:
