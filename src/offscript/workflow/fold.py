@@ -119,7 +119,8 @@ def _chosen(edges: list[Edge], most: int, needed: set[tuple[int, int] | None]) -
     if len(edges) <= most:
         return edges
     ranked = sorted(edges, key=lambda edge: -edge.count)
-    pairs = {pair for pair in needed if pair is not None} | {(edge.before, edge.after) for edge in ranked[:most]}
+    pairs = {pair for pair in needed if pair is not None}
+    pairs |= {(edge.before, edge.after) for edge in ranked[:most] if edge.count}
     for end in ("before", "after"):
         best = {getattr(edge, end): (edge.before, edge.after) for edge in reversed(ranked)}
         pairs |= set(best.values())
