@@ -29,6 +29,7 @@ from offscript.parse.header import Header, header_from_options
 from offscript.parse.records import Reader
 from offscript.reproduce import reproduce_verb
 from offscript.sources import STDIN, Reading, follow, read
+from offscript.workflow_verb import workflow_verb
 
 app = typer.Typer(
     add_completion=False,
@@ -289,6 +290,7 @@ def demo_verb(
 
 
 app.command("explain")(explain_verb)
+app.command("workflow")(workflow_verb)
 app.command("reproduce")(reproduce_verb)
 
 
