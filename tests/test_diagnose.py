@@ -15,6 +15,7 @@ from tests.test_openstack_data import SLOW, START, TINY, machine_id, machine_lin
 from offscript import Config, Detector, Diagnosis, Entry, Line, Model, Reason, Verdict, diagnose, fit
 from offscript.casefile import cases
 from offscript.evaluate.openstack_data import SESSION, find_openstack, stream
+from offscript.model_workflows import workflows_of
 from offscript.session_path import elapsed
 from offscript.testing import lines_of, service_log
 
@@ -111,6 +112,21 @@ def test_a_loop_that_runs_too_often_departs_at_the_first_pass_too_many(small: Co
     assert found.departure == 8  # four chunks, at places 4 to 7, are the most that came in training
     assert found.extra
     assert "chunk" in found.extra[0].template
+
+
+def test_a_session_is_laid_on_the_workflow_of_its_task(service_model: Model) -> None:
+    """With the workflows of the model a diagnosis names the task, lays the path on it, and names what is missing."""
+    texts = one_session([*WHOLE[:3], *WHOLE[4:]])
+    lines, verdicts = judged(service_model, texts)
+    case = cases(service_model, lines, verdicts)[verdicts[0].id]
+    learnt = workflows_of(service_model, service_model.times)
+    found = diagnose(service_model, verdicts[0], case.entries, ended=True, workflows=learnt)
+    assert found.workflow is not None
+    assert found.walk is not None
+    assert len(found.walk.nodes) == len(found.keys) == 6
+    assert [step.template for step in found.missing] == ["query took <*> ms"]
+    assert f"In task {found.workflow.number} the session was on script" in found.text
+    assert "Missing: `query took <*> ms`." in found.text
 
 
 def test_a_line_outside_sessions_has_no_path(service_model: Model) -> None:

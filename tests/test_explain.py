@@ -102,9 +102,7 @@ def test_unknown_ids_and_models_are_one_error(place: tuple[Path, Path, list[str]
     assert "does not print csv" in str(run("explain", model, ids[0], "--output", "csv").exception)
 
 
-def test_a_verdict_of_a_model_that_was_replaced_is_refused(
-    place: tuple[Path, Path, list[str]], service_model: Model
-) -> None:
+def test_a_verdict_of_a_model_that_was_replaced_is_refused(place: tuple[Path, Path, list[str]]) -> None:
     """Keys mean something under the version that gave the verdict, and under no other model."""
     model, _, ids = place
     about = model / "versions" / "1" / "about.json"

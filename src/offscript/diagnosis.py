@@ -13,6 +13,8 @@ from offscript.slow_edges import Slow, slow_edges, told_slow
 from offscript.verdicts import EXPECTED_SHOWN
 from offscript.wording import Words
 from offscript.workflow.graph import Times, Walk, Workflow
+from offscript.workflow.learn import Workflows
+from offscript.workflow.walk import walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,13 @@ class Incident:
 
 
 def diagnose(
-    model: Model, verdict: Verdict, entries: Sequence[Entry] | None = None, *, whole: bool = True, ended: bool = False
+    model: Model,
+    verdict: Verdict,
+    entries: Sequence[Entry] | None = None,
+    *,
+    whole: bool = True,
+    ended: bool = False,
+    workflows: Workflows | None = None,
 ) -> Diagnosis:
     """Say where on its path a session left the script, what should have come, and which step was slow (CCS 2017 4.4).
 
@@ -92,15 +100,18 @@ def diagnose(
             and no times but the one the verdict tells.
         whole: whether the entries begin with the first of the session.
         ended: whether the session closed after the last of them.
+        workflows: those of the model (`model_workflows.workflows_of`), on which the session is laid; without them the
+            task is not told.
     """
-    return Diagnoser(model).of(verdict, entries, whole=whole, ended=ended)
+    return Diagnoser(model, workflows).of(verdict, entries, whole=whole, ended=ended)
 
 
 class Diagnoser:
     """Diagnoses many verdicts of one model."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, workflows: Workflows | None = None) -> None:
         self._model = model
+        self._workflows = workflows
         self._words = Words(model)
         self._places = Places(model)
         self.wording = Wording(model)
@@ -112,11 +123,14 @@ class Diagnoser:
         path = path_of(self._model, verdict, entries, whole=whole, ended=ended)
         slow = self._slow(path, verdict)
         departure = self._departure(path, verdict, slow)
-        missing, extra = self._differences(path, verdict)
+        workflow, laid = self._laid(path)
+        missing, extra = self._strayed(path, workflow, laid) if workflow and laid else ((), ())
+        if not (missing or extra):
+            missing, extra = self._differences(path, verdict)
         found = Diagnosis(
             verdict=verdict,
-            workflow=None,
-            walk=None,
+            workflow=workflow,
+            walk=laid,
             entries=path.entries,
             path_is_whole=path.is_whole,
             last_step=self._named(path, None if departure is None else departure - 1),
@@ -148,6 +162,20 @@ class Diagnoser:
             if before:
                 return before[0]
         return self._places.departure(path, verdict)
+
+    def _laid(self, path: Path) -> tuple[Workflow | None, Walk | None]:
+        """The workflow on which a path is laid with the fewest mistakes, and how."""
+        if self._workflows is None:
+            return None, None
+        how = {"ended": path.ended, "whole": path.is_whole}
+        workflow = self._workflows.task_of(path.keys, **how)
+        return workflow, None if workflow is None else walk(workflow, path.keys, **how)
+
+    def _strayed(self, path: Path, workflow: Workflow, laid: Walk) -> tuple[tuple[Named, ...], tuple[Named, ...]]:
+        """The steps of a workflow that a path passed over, and its steps that are not on it, each named once."""
+        missing = dict.fromkeys(workflow.nodes[node].key for node in laid.missing)
+        extra = {path.keys[place]: place for place, node in enumerate(laid.nodes) if node is None}
+        return tuple(self._key(key) for key in missing), tuple(self._step(path, place) for place in extra.values())
 
     def _differences(self, path: Path, verdict: Verdict) -> tuple[tuple[Named, ...], tuple[Named, ...]]:
         """The steps that a session as a whole has too few and too many of."""
@@ -184,7 +212,9 @@ class Diagnoser:
     def _step(self, path: Path, place: int) -> Named:
         if path.entries:
             return Named(path.entries[place].key, path.entries[place].template)
-        key = path.keys[place]
+        return self._key(path.keys[place])
+
+    def _key(self, key: int) -> Named:
         return Named(key, self._model.templates.template(key).text if key > 0 else "a line never seen before")
 
     def _symbol(self, symbol: int) -> Named:

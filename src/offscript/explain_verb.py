@@ -15,8 +15,13 @@ from offscript.entries import Verdict
 from offscript.errors import InputError, ModelError, UsageError
 from offscript.journal import Journal
 from offscript.model import Model, current_version, journal_path, load
+from offscript.model_workflows import workflows_of
 from offscript.render import json_line
 from offscript.sources import STDIN, read
+from offscript.workflow.learn import Workflows
+
+QUICK: Final = 1_000
+"""Distinct training sessions whose workflows are learnt without asking: a matter of seconds."""
 
 NO_LOG: Final = "only what the verdict itself holds is known; give the log it was found in with --log"
 
@@ -28,6 +33,13 @@ def explain_verb(
         list[str] | None,
         typer.Option("--log", metavar="FILE", help="The log it was found in, if that is no longer where it was."),
     ] = None,
+    task: Annotated[
+        bool | None,
+        typer.Option(
+            "--task/--no-task",
+            help="Lay the session on the workflow of its task. Default: where learning the workflows takes seconds.",
+        ),
+    ] = None,
     output: Annotated[Output, typer.Option("--output", help="table: for people; json: one record.")] = Output.TABLE,
 ) -> None:
     """Explain a verdict: where its session left the script, what was expected there, which step was slow."""
@@ -35,12 +47,22 @@ def explain_verb(
         raise UsageError(f"explain does not print {output.value}", remedy="give --output table or json")
     verdict, judge = stored(model, verdict_id)
     case = reread(judge, verdict, log or [])
-    diagnoser = Diagnoser(judge)
+    diagnoser = Diagnoser(judge, learnt(judge, wanted=task))
     diagnosis = diagnoser.of(verdict, case.entries or None, whole=case.path_is_whole, ended=case.ended)
     if output is Output.JSON:
         emit(json_line(case_record(diagnosis, case)))
     else:
         emit(case_text(diagnosis, case, diagnoser.wording))
+
+
+def learnt(model: Model, *, wanted: bool | None) -> Workflows | None:
+    """Return the workflows of a model where they are wanted, or, with None, where it takes seconds to learn them."""
+    distinct = len(model.keys.learnt.sessions.counts)
+    if wanted is False or (wanted is None and distinct > QUICK):
+        if wanted is None:
+            say(f"the model holds {distinct:,} distinct sessions: the task is told with --task, which takes a while")
+        return None
+    return workflows_of(model, model.times)
 
 
 def stored(folder: Path, verdict_id: str) -> tuple[Verdict, Model]:
