@@ -81,7 +81,7 @@ LOOSER = (0.05, 0.15)
 SELDOM = 0.1
 """Part of such a share at which a key itself is noise: three sessions in a hundred at the most."""
 
-DRAFTED = 200
+DRAFTED = 100
 """Distinct runs, the commonest ones, by which unsure cuts are looked for, and compared at first."""
 
 AT_ONCE = 2
@@ -117,8 +117,12 @@ class Miner:
         cuts = find_cuts(graph)
         if cuts and cuts[0].kind in SURE:
             return self._assembled(cuts[0], runs)
+        repeated = _repeated(runs, self._rare)
+        sure = _beside_loops(cuts, repeated)
+        if sure:
+            return self._assembled(sure, runs)
         some = Counter(dict(runs.most_common(DRAFTED)))
-        ways = self._ways(some, graph, cuts)
+        ways = self._ways(some, graph, cuts if repeated else cuts[:1])
         if not self._left:
             return next(ways)(runs)
         return self._compared(runs, some, list(ways))
@@ -139,9 +143,11 @@ class Miner:
         for cut in cuts:
             yield partial(self._assembled, cut)
         yield from self._looser(runs)
-        yield from self._rounds(runs, graph)
-        yield from self._separated(runs, graph)
-        yield from self._beside_rest(runs, graph)
+        if _repeated(runs, self._rare):
+            yield from self._rounds(runs, graph)
+            yield from self._separated(runs, graph)
+        if not cuts:
+            yield from self._beside_rest(runs, graph)
         flower = loop(choice(*map(step, graph.keys)), skip())
         yield lambda _: flower
 
@@ -209,6 +215,27 @@ class Miner:
 
     def _with_between(self, key: int, runs: Runs) -> Tree:
         return loop(self.tree(_cut_up(runs, partial(_cut_out, key=key))), step(key))
+
+
+def _beside_loops(cuts: list[Cut], repeated: frozenset[int]) -> Cut | None:
+    """A parallel cut as far as it is sure: what is not repeated is in no loop, whatever the rest is."""
+    for cut in cuts:
+        once = [part for part in cut.parts if part.isdisjoint(repeated)]
+        if cut.kind is Kind.PARALLEL and once:
+            rest = frozenset(key for part in cut.parts if part not in once for key in part)
+            return Cut(Kind.PARALLEL, (*once, rest) if rest else tuple(once))
+    return None
+
+
+def _repeated(runs: Runs, rare: float) -> frozenset[int]:
+    """The keys that come more than once in a run, in more than this share of the runs that have them."""
+    having: Counter[int] = Counter()
+    again: Counter[int] = Counter()
+    for run, count in runs.items():
+        for key, times in Counter(run).items():
+            having[key] += count
+            again[key] += count * (times > 1)
+    return frozenset(key for key in having if again[key] > rare * having[key])
 
 
 def _seldom(runs: Counter[Run], share: float) -> frozenset[int]:
