@@ -29,8 +29,8 @@ class Words:
         self._keys = [model.keys.key(symbol) for symbol in range(len(model.keys.vocabulary))]
 
     def keys_of(self, symbols: Iterable[int]) -> tuple[int, ...]:
-        """Return the log keys of symbols; START, END and UNKNOWN have none."""
-        return tuple(key for symbol in symbols if (key := self._keys[symbol]) is not None)
+        """Return the log keys of symbols, 0 for a line that no template matched; START and END are left out."""
+        return tuple(self._keys[symbol] or 0 for symbol in symbols if symbol not in (START, END))
 
     def of(self, symbol: int) -> str:
         """Return the name of a symbol."""

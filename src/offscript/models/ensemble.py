@@ -40,8 +40,15 @@ class Ensemble:
 
     def alone(self, number: int, histories: Symbols) -> Array:
         """The probabilities of one network."""
+        return self.networks[number].probabilities(self._known(number, histories))
+
+    def states(self, number: int, histories: Symbols) -> Array:
+        """The last hidden states of one network after each history: (n, h) symbols -> (n, a)."""
+        return self.networks[number].states(self._known(number, histories))
+
+    def _known(self, number: int, histories: Symbols) -> Symbols:
         known = self.seen[number][histories] | (histories < FIRST_KEY_SYMBOL)
-        return self.networks[number].probabilities(np.where(known, histories, UNKNOWN))
+        return np.where(known, histories, UNKNOWN)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """All weights by name."""

@@ -89,6 +89,16 @@ def probabilities(weights: Weights, targets: npt.NDArray[np.bool_], histories: S
     return out
 
 
+def last_states(weights: Weights, histories: Symbols) -> Array:
+    """The last layer's hidden state after each history: (n, h) symbols -> (n, a); what the softmax layer acts on."""
+    units = weights.leave.shape[1]
+    out = np.empty((len(histories), units), np.float32)
+    for start in range(0, len(histories), AT_ONCE):
+        hidden, number = _last_hidden(weights, histories[start : start + AT_ONCE])
+        out[start : start + AT_ONCE] = hidden[number] * np.float32(0.5)
+    return out
+
+
 def _shares(weights: Weights, targets: npt.NDArray[np.bool_], hidden: Array) -> Array:
     logits = np.matmul(hidden, weights.leave).transpose(1, 0, 2).reshape(ROWS, -1) + weights.leave_bias
     logits = np.where(targets, logits, np.float32(-np.inf))

@@ -286,7 +286,7 @@ class KeyModel:
         found: dict[bytes, npt.NDArray[np.float64]] = {}
         if missing:
             blended, often = self._probabilities(histories[missing])
-            fresh = np.concatenate((self._scores(blended, often), _likeliest(blended, NAMED)), axis=1)
+            fresh = np.concatenate((self.scores_of(blended, often), _likeliest(blended, NAMED)), axis=1)
             found = {names[number]: row for number, row in zip(missing, fresh, strict=True)}
         out = np.array([found[name] if name in found else self._remembered[name] for name in names])
         if len(self._remembered) + len(found) > self._room:
@@ -296,8 +296,8 @@ class KeyModel:
             self._remembered.update((name, row.copy()) for name, row in found.items())
         return out
 
-    def _scores(self, blended: npt.NDArray[np.float64], often: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """Scores of every symbol, (n, capacity), from what `_probabilities` gives."""
+    def scores_of(self, blended: npt.NDArray[np.float64], often: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """Scores of every symbol, (n, capacity), from what `Sightings.blend` gives."""
         rule = self.learnt.rule
         scores = np.minimum(rule.raw(blended) / rule.threshold, UNEXPECTED_LIMIT)
         scores[often] = np.minimum(scores[often], ACCEPTED)

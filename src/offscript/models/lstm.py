@@ -20,7 +20,7 @@ from offscript.config import Config
 from offscript.entries import UNKNOWN
 from offscript.errors import ModelError
 from offscript.models.compiled import keep_compiled
-from offscript.models.forward import Weights, probabilities
+from offscript.models.forward import Weights, last_states, probabilities
 from offscript.models.pairs import floor_of
 
 STEPS_PER_CALL = 25
@@ -94,6 +94,10 @@ class Network:
     def probabilities(self, histories: Symbols) -> Array:
         """The probability of each symbol after each history: (n, h) symbols -> (n, capacity) float32."""
         return probabilities(self._weights, self.targets, histories)
+
+    def states(self, histories: Symbols) -> Array:
+        """The last layer's hidden state after each history, which `exit` acts on: (n, h) symbols -> (n, a)."""
+        return last_states(self._weights, histories)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The weights by name, for `from_arrays`."""

@@ -226,6 +226,21 @@ class Sightings:
         self._total = np.add.reduceat(units, begin) if len(begin) else np.empty(0, np.int64)
         self._group = {history.tobytes(): number for number, history in enumerate(histories[begin])}
 
+    def with_more(self, histories: Symbols, targets: Symbols, units: npt.NDArray[np.int64]) -> Sightings:
+        """These sightings and more: (n, h), (n,) and (n,), distinct pairs or not.
+
+        >>> import numpy as np
+        >>> seen = Sightings(np.array([[3]], np.int32), np.array([4], np.int32), np.array([8]))
+        >>> more = seen.with_more(np.array([[3], [2]], np.int32), np.array([4, 4], np.int32), np.array([1, 1]))
+        >>> more.histories.tolist(), more.units.tolist()
+        ([[2], [3]], [1, 9])
+        """
+        rows = np.column_stack((np.concatenate((self.histories, histories)), np.concatenate((self.targets, targets))))
+        distinct, number = unique_rows(rows)
+        total = np.zeros(len(distinct), np.int64)
+        np.add.at(total, number, np.concatenate((self.units, units)))
+        return Sightings(np.ascontiguousarray(distinct[:, :-1]), distinct[:, -1].copy(), total)
+
     def blend(
         self, histories: npt.NDArray[Any], probabilities: npt.NDArray[np.floating[Any]], *, weight: float, often: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
