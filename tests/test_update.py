@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests import naive_update
 
 from offscript import Config, KeyModel, Reason, UsageError
 from offscript.entries import UNKNOWN
 from offscript.models import update
 from offscript.models.pairs import Vocabulary
 from offscript.models.update import REPLAYED, TOLERANCE, Step, taught
-from tests import naive_update
 
 SMALL = Config(hidden=12, layers=1, history=4, training_steps=200, batch_size=32, folds=2)
 NORMAL = [[7, 2, 9]] * 60 + [[7, 2, 2, 9]] * 50 + [[7, 5, 9]] * 40 + [[7, 5, 2, 9]]

@@ -133,7 +133,8 @@ class Verdict:
 
     `score` is on one scale for every detector: 1.0 is the threshold. `time` is the log time of the entry in seconds
     since 1970. `id` is a hash of lineage, source, byte position and reason: a replay gives the same ids. `measured` is
-    given where a time or a number is what is wrong.
+    given where a time or a number is what is wrong. `history` holds the keys before the entry in its session, at most
+    h, 0 for a line that no template matched.
     """
 
     id: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -73,17 +74,19 @@ class DistinctSessions:
     complete: npt.NDArray[np.uint8]
 
     @classmethod
-    def of(cls, sessions: Sequence[Symbols], complete: Sequence[bool]) -> DistinctSessions:
-        """Count equal sessions: equal symbols, and both ended or both open.
+    def of(
+        cls, sessions: Sequence[Symbols], complete: Sequence[bool], times: Sequence[int] | None = None
+    ) -> DistinctSessions:
+        """Count equal sessions: equal symbols, and both ended or both open; each came so many `times`, once if None.
 
         >>> import numpy as np
         >>> DistinctSessions.of([np.array([3, 4], np.int32)] * 2, [True, True]).counts.tolist()
         [2]
         """
         counts: dict[tuple[bytes, bool], int] = {}
-        for session, ended in zip(sessions, complete, strict=True):
+        for session, ended, count in zip(sessions, complete, times or repeat(1, len(sessions)), strict=True):
             name = (session.tobytes(), bool(ended))
-            counts[name] = counts.get(name, 0) + 1
+            counts[name] = counts.get(name, 0) + count
         names = sorted(counts)
         return cls(
             np.frombuffer(b"".join(name for name, _ in names), np.int32).copy(),
@@ -91,6 +94,19 @@ class DistinctSessions:
             np.array([counts[name] for name in names], np.int32),
             np.array([ended for _, ended in names], np.uint8),
         )
+
+    def joined(self, others: DistinctSessions) -> DistinctSessions:
+        """These sessions and the others, equal ones counted together.
+
+        >>> import numpy as np
+        >>> one = DistinctSessions.of([np.array([3, 4], np.int32)], [True])
+        >>> one.joined(one).counts.tolist()
+        [2]
+        """
+        both = (self, others)
+        sessions = [part for one in both for part in np.split(one.symbols, np.cumsum(one.lengths)[:-1])]
+        ended = [bool(flag) for one in both for flag in one.complete]
+        return self.of(sessions, ended, [count for one in both for count in one.counts.tolist()])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """By name."""

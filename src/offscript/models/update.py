@@ -89,12 +89,12 @@ def taught(model: KeyModel, normal: Sequence[Step], *, confirmed: Sequence[Step]
     started = _started(grown.learnt.ensemble, replayed, own, _first_share(model))
     need = _needed(grown.learnt.rule, own.shares(started), own.targets)
     learnt = [_trained(started, number, replayed, own, need) for number in range(len(started.networks))]
-    flagged = [step for step in confirmed if _score(model, step) >= 1]
+    flagged = [step for step, score in zip(confirmed, scores_of_steps(model, confirmed), strict=True) if score >= 1]
     for part in PARTS:
         ensemble = replace(started, networks=tuple(one.moved(part) for one in learnt))
         found = _accepting(grown, ensemble, own)
         worse = int((replayed.scores(found, ensemble) > worst).sum())
-        silenced = [step for step in flagged if _score(found, step) < 1]
+        silenced = [step for step, score in zip(flagged, scores_of_steps(found, flagged), strict=True) if score < 1]
         if not worse and not silenced:
             return found
     raise _refusal(worse, silenced)
@@ -109,9 +109,10 @@ def _refusal(worse: int, silenced: Sequence[Step]) -> UsageError:
     )
 
 
-def _score(model: KeyModel, step: Step) -> float:
-    histories, targets = _encoded(model, [step])
-    return float(model.surprise(histories, targets)[0])
+def scores_of_steps(model: KeyModel, steps: Sequence[Step]) -> list[float]:
+    """The score of each step by order, 1.0 is the threshold."""
+    found: list[float] = model.surprise(*_encoded(model, steps)).tolist()
+    return found
 
 
 def _encoded(model: KeyModel, steps: Sequence[Step]) -> tuple[Symbols, Symbols]:
