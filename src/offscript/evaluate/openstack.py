@@ -21,9 +21,8 @@ from offscript.evaluate.metrics import wilson
 from offscript.evaluate.openstack_changes import steps_of
 from offscript.evaluate.openstack_controlled import OURS, Controlled, Recall, changes_of, pooled, thresholds_at
 from offscript.evaluate.openstack_data import SESSION, Machine, OpenStack, find_openstack, stream
-from offscript.evaluate.openstack_figure9 import Telling, telling
+from offscript.evaluate.openstack_figure9 import Telling, forecast, telling
 from offscript.evaluate.openstack_judging import INSTALL, Finding, Part, Simple, judge, learn_simple
-from offscript.evaluate.openstack_network import learn_forecast
 from offscript.evaluate.openstack_vectors import Vector, vectors_of
 from offscript.fitting import fit
 from offscript.model import Model
@@ -235,7 +234,7 @@ def _figure_9(
 ) -> list[Telling]:
     """The paper's figure 9: networks of the first machines, sigma of the later normal ones."""
     parts = [list(zip((one.name for one in some), vectors_of(model, some), strict=True)) for some in (train, test, odd)]
-    return telling(model, parts[0], parts[1], parts[2], partial(learn_forecast, seed=plan.config.seed))
+    return telling(model, parts[0], parts[1], parts[2], partial(forecast, seed=plan.config.seed))
 
 
 def _roll(found: Values, steps: _Steps) -> None:

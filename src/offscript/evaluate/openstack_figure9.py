@@ -18,6 +18,7 @@ from offscript.evaluate.openstack_changes import short
 from offscript.evaluate.openstack_data import stamp_of
 from offscript.evaluate.openstack_vectors import Vector
 from offscript.model import Model
+from offscript.models.value_lstm import train_network
 
 TELLING: Final = ("VM Started", "to build instance", "to spawn the instance", "to deallocate network")
 """Words of the keys drawn: the two that the paper names (its keys 53 and 56), the spawn, and one of another task."""
@@ -83,6 +84,15 @@ def telling(model: Model, trained: Named, validated: Named, judged: Named, learn
     keys = [key for words in TELLING for key, text in texts.items() if words in text]
     parts = {key: [_series(key, part) for part in (trained, validated, judged)] for key in keys}
     return [_telling(texts[key], some, learn) for key, some in parts.items() if all(len(rows) for _, rows in some)]
+
+
+def forecast(rows: Floats, there: Floats, seed: int = 0) -> Expectation:
+    """Learn with the network that the value models have, `models/value_lstm.py`, which names what the paper does not.
+
+    Its last vectors tell when to stop, so that it does not learn the noise.
+    """
+    numbers = np.where(there > 0, rows, np.nan)
+    return train_network(0, tuple(range(rows.shape[1])), numbers, seed).predictions
 
 
 def _series(key: int, machines: Named) -> tuple[list[str], Floats]:

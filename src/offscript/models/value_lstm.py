@@ -80,16 +80,23 @@ def train_networks(vectors: Sequence[Vectors], config: Config) -> dict[int, Valu
     >>> abs(network.predictions(np.array([[0.0], [1.0], [0.0], [1.0]]))).round().tolist()[1:]
     [[1.0], [0.0], [1.0]]
     """
-    keep_compiled()
     found = {}
     for one in vectors:
         if len(one) >= FEWEST and (places := places_of(one)):
-            found[one.key] = _train(one.key, places, one.numbers[:, places], config.seed)
+            found[one.key] = train_network(one.key, places, one.numbers[:, places], config.seed)
     return found
 
 
-def _train(key: int, places: tuple[int, ...], numbers: Floats, seed: int) -> ValueNetwork:
-    """Train one network on the first part of its vectors, (n, d), and set its sigma by the rest."""
+def train_network(key: int, places: tuple[int, ...], numbers: Floats, seed: int) -> ValueNetwork:
+    """Train one network on the first part of a key's vectors, (n, d), and set its sigma by the rest (CCS 2017 3.2).
+
+    Numbers that are missing are NaN; each place has some in the first part.
+
+    >>> network = train_network(7, (0,), np.array([[0.0], [1.0]] * 40), seed=0)
+    >>> abs(network.predictions(np.array([[0.0], [1.0], [0.0], [1.0]]))).round().tolist()[1:]
+    [[1.0], [0.0], [1.0]]
+    """
+    keep_compiled()
     cut = int(LEARN_SHARE * len(numbers))
     mean, deviation = _mean_and_deviation(numbers[:cut])
     start = untrained(key, places, mean, deviation, seed=seed)
