@@ -38,6 +38,7 @@ class Judge(NamedTuple):
 RAW: Final = Judge("raw_to_verdicts", "detect: raw file to verdicts")
 RAW_ALL: Final = Judge("raw_to_verdicts", "detect: raw file to verdicts, all cores", all_cores=True)
 BY_KEYS: Final = Judge("raw_by_keys", "detect, keys only: raw file to verdicts")
+NETWORKS: Final = Judge("raw_with_networks", "detect, and an LSTM of every key stepped over its vectors")
 SCAN: Final = Judge("scan_text", "scan: raw file to columnar entries")
 COLUMNS: Final = Judge("columns_to_verdicts", "judging: columnar entries to verdicts, table warm")
 WINDOW: Final = Judge("one_call_a_window", "an LSTM called once a window (numpy, h=10, L=2, alpha=64, batch 1)")
@@ -79,6 +80,8 @@ def compare_fits(folder: Path) -> None:
     lines = training_log(log)
     ours = judged(Judge("fit_raw", "", all_cores=True), folder, log)
     print(f"fit from raw text, all cores: {ours['wall']:.0f} s for {ours['sessions']:,} sessions, {lines:,} lines")
+    networks = judged(Judge("train_networks", "", all_cores=True), folder, log)
+    print(f"the value networks of all {networks['networks']} keys: {networks['wall']:.0f} s, reading the log included")
     other = judged(Judge("train_all_windows", "", all_cores=True), folder, log)
     print(
         f"as many passes over all {other['windows']:,} windows, instead of {other['distinct']:,} distinct pairs: "
@@ -90,7 +93,7 @@ def compare_judges(folder: Path, log: Path) -> None:
     """Print the rates of everybody on one log."""
     child("benchmarks.contestants", "prepare", folder, MESSAGES, log)
     floor, drain = (run(one, folder, [log]) for one in (FLOOR, DRAIN))
-    rows = {judge: judged(judge, folder, log) for judge in (RAW, BY_KEYS, RAW_ALL, SCAN, COLUMNS, WINDOW)}
+    rows = {judge: judged(judge, folder, log) for judge in (RAW, BY_KEYS, NETWORKS, RAW_ALL, SCAN, COLUMNS, WINDOW)}
     print(f"\n{'':72} {'counted':>11} {'a second':>12} {'x Drain3':>9} {'verdicts':>9}")
     for title, found in ((FLOOR.title, floor), (DRAIN.title, drain)):
         print(_cells(title, sum(found.lines), found.rate(), drain, ""))
@@ -99,6 +102,11 @@ def compare_judges(folder: Path, log: Path) -> None:
     each = {judge: row["seconds"] / row["lines"] * 1e9 for judge, row in rows.items()}
     print(f"\njudging costs {each[COLUMNS]:.0f} ns an entry, scanning its text {each[SCAN]:.0f} ns")
     print(f"times and values judged, detect takes {each[RAW] / each[BY_KEYS]:.2f} x as long as by keys only")
+    stepped, more = rows[NETWORKS]["vectors"], rows[NETWORKS]["seconds"] / rows[NETWORKS]["lines"] * 1e9 - each[RAW]
+    print(
+        f"with an LSTM of every key {each[NETWORKS] / each[BY_KEYS]:.2f} x as long, {more:.0f} ns an entry more: "
+        f"{stepped:,} vectors, {rows[NETWORKS]['above']:,} above 99.9%; no network decides, so none of these is told"
+    )
     print(f"raw text to verdicts is {each[WINDOW] / each[RAW]:,.0f} x the rate of one call a window")
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 from benchmarks.contestants import Clock
+from benchmarks.every_key import EveryKey, train_all, trained
 from numpy.typing import NDArray
 
 from offscript import Config, Detector, Line, Model, detect, detector, fit, load, read
@@ -27,6 +28,7 @@ from offscript.models.lstm import train
 from offscript.models.pairs import unique_rows, windows
 from offscript.models.values import ValueModel
 from offscript.parse.scan import Scanned
+from offscript.value_blocks import BlockValues
 
 REPEATS: Final = 5  # times that the entries of a log are judged: ten million entries of two million lines
 WINDOWS: Final = 400  # judged by the one-call-a-window scorer: a second or so of it
@@ -89,6 +91,32 @@ def raw_by_keys(log: Path, folder: Path) -> Row:
     with Clock() as clock:
         found = sum(1 for _ in detect(model, reading))
     return _row(clock, lines=reading.report.lines, verdicts=found)
+
+
+def train_networks(log: Path, folder: Path) -> Row:
+    """Train the value network of every key on the training log, and keep them."""
+    with Clock() as clock:
+        count = train_all(log, folder)
+    return _row(clock, networks=count)
+
+
+def raw_with_networks(log: Path, folder: Path) -> Row:
+    """Raw file to verdicts, an LSTM of every key stepped over its vectors in passing; its errors tell nobody."""
+    model = load(folder / "model")
+    judge = BlockValues.flagged
+    every: list[EveryKey] = [EveryKey(trained(folder))]
+
+    def flagged(self: BlockValues, scanned: Any, entered: Any, histories: Any, told: Any) -> Any:
+        every[-1].over(model, scanned, entered, told)
+        return judge(self, scanned, entered, histories, told)
+
+    BlockValues.flagged = flagged  # type: ignore[method-assign]
+    _warm(log, model)
+    every.append(EveryKey(trained(folder)))
+    reading = read(log)
+    with Clock() as clock:
+        found = sum(1 for _ in detect(load(folder / "model"), reading))
+    return _row(clock, lines=reading.report.lines, verdicts=found, vectors=every[-1].entries, above=every[-1].flagged)
 
 
 def scan_text(log: Path, folder: Path) -> Row:
@@ -168,6 +196,8 @@ JUDGES: Final[dict[str, Callable[[Path, Path], Row]]] = {
         train_all_windows,
         raw_to_verdicts,
         raw_by_keys,
+        train_networks,
+        raw_with_networks,
         scan_text,
         columns_to_verdicts,
         one_call_a_window,

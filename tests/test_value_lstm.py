@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.every_key import CONFIDENCE, EveryKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -271,3 +272,21 @@ assert not {"jax", "optax", "scipy"} & set(sys.modules)
 def test_judging_needs_no_jax() -> None:
     """Only training imports JAX (promise 8)."""
     subprocess.run([sys.executable, "-c", PROBE], check=True)
+
+
+class TestEveryKey:
+    def test_steps_over_all_keys_are_those_of_each(self) -> None:
+        """The benchmark's compiled loop over mixed keys, in pieces, has the errors of each network by itself."""
+        networks = {3: random_network(1, 1), 9: replace(random_network(3, 2), key=9)}
+        keys = np.random.default_rng(4).choice([3, 9], 200)
+        rows = random_rows(200, 3, seed=5)
+        rows[keys == 3, 1:] = np.nan
+        every = EveryKey(networks)
+        found = np.concatenate([every.errors(keys[part], rows[part]) for part in (slice(70), slice(70, None))])
+        above = 0
+        for key, net in networks.items():
+            limit = net.threshold(CONFIDENCE)
+            expected = net.errors(rows[keys == key][:, : len(net.places)], above=limit)
+            assert np.allclose(found[keys == key], expected, rtol=1e-6, equal_nan=True)
+            above += int((expected > limit).sum())
+        assert 0 < above == every.flagged
