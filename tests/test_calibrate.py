@@ -67,6 +67,16 @@ def test_sessions_that_two_detectors_flag_count_once() -> None:
     assert promise == 0.01
 
 
+def test_one_odd_session_moves_no_threshold() -> None:
+    """However far out the oddest session of a group is, the thresholds stay where they are."""
+    order = np.random.default_rng(3).permutation(np.linspace(1, 5, 999))
+    found = []
+    for farthest in (20.0, 4000.0):
+        times = np.concatenate(([farthest], np.linspace(2, 9, 998)))
+        found.append(thresholds_for([Scores(order, 0.7), Scores(times, 0.7, group=1)], 0.01)[0])
+    assert found[0] == pytest.approx(found[1])
+
+
 def test_the_mean_realised_share_is_the_promised_one() -> None:
     """Over many logs, the share of new normal scores flagged is at most the promise, and not far below it."""
     random = np.random.default_rng(0)

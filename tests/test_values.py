@@ -19,7 +19,7 @@ from offscript import Config, Detector, Line, Model, Reason, Verdict, fit, load
 from offscript.entries import Entry
 from offscript.errors import ModelError, StateError
 from offscript.models.follow_compiled import follow_compiled
-from offscript.models.gauges import FLAGGED, NEW_LEVEL, SETTLED, Gauge, follow, surprise_at
+from offscript.models.gauges import FLAGGED, NEW_LEVEL, SETTLED, Gauge, follow, surprise_at, with_level
 from offscript.models.tails import Tail, outliers_of, tail_of
 from offscript.models.value_lessons import ValueLessons, tells_more
 from offscript.models.values import ValueModel
@@ -73,6 +73,34 @@ def test_a_pause_may_come_at_any_step() -> None:
     assert outliers is not None
     assert steady.surprise(0.2) > 15 > steady.surprise(0.2, outliers)
     assert steady.surprise(60.0, outliers) > steady.surprise(0.2, outliers) + 5
+
+
+def test_a_lone_outlier_excuses_nothing_but_itself() -> None:
+    """What lies between the normal times and one accident is judged as a pause; four accidents are another mode."""
+    outliers = outliers_of(np.full(20, 0.2), 20_000)
+    told = []
+    for accidents in (1, 4):
+        times = np.concatenate((np.linspace(0.21, 0.22, 400), np.full(accidents, 0.42)))
+        told.append(Gauge.of((1, 0, 2), times, resolution=0.001, seconds=1.0).surprise(0.33, outliers))
+    assert told[0] > 7 > 5 > told[1]
+
+
+def test_a_pause_is_odder_at_a_steady_step() -> None:
+    """A pause of the same length surprises more at a step that hardly varies than at one that varies much."""
+    outliers = outliers_of(np.full(20, 1.0), 20_000)
+    steady, loose = (
+        Gauge.of((1, 0, 2), np.linspace(1, 1 + wide, 500), resolution=0.001, seconds=1.0) for wide in (0.01, 0.2)
+    )
+    assert steady.surprise(2.0, outliers) > loose.surprise(2.0, outliers) + 1
+
+
+def test_a_range_is_told_as_the_numbers_are() -> None:
+    """Of what was never negative no negative end is told, wherever the level drifted; of what was, it is."""
+    counts = np.repeat([0.0, 1.0, 2.0], 40)
+    for numbers, is_negative in ((counts, False), (counts - 2, True)):
+        gauge = with_level(Gauge.of((1, 1, None), numbers, resolution=1.0), 0.0, float(numbers.min()))
+        low, _ = ValueModel((gauge,)).normal_range(0, -0.1)
+        assert (low < 0) is is_negative
 
 
 @settings(max_examples=40, deadline=None)

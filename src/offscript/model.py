@@ -38,7 +38,7 @@ from offscript.parse.sessions import SessionKey
 from offscript.workflow.times import EdgeTimes
 
 FORMAT = "offscript-model"
-FORMAT_VERSION = 4  # 2: session profile, and one joint promise; 3: times and values; 4: times between steps
+FORMAT_VERSION = 5  # 2: session profile, one joint promise; 3: times and values; 4: times between steps; 5: widths
 MAX_JSON_BYTES = 512 << 20  # 10,000 templates and 200,000 distinct sessions take about 100 MB
 MAX_WEIGHT_BYTES = 1 << 30  # the largest network that Config allows, eight layers of 1,024 units, takes 300 MB
 MAX_ABOUT_BYTES = 1 << 20

@@ -30,7 +30,7 @@ def value_detail(words: Words, entry: Entry, before: int, flag: ValueFlag) -> st
     if flag.gauge == NO_GAUGE:
         return _new_word(model, entry, model.values.lists[flag.word_list])
     gauge = model.values.gauges[flag.gauge]
-    normal = f"normally {range_told(model, flag.gauge, flag.level)} ({100 * model.values.confidence:.4g}%)"
+    normal = f"normally {range_told(model, flag.gauge, flag.level)} ({100 * model.values.confidence:.10g}%)"
     if gauge.place == TIME:
         told = f"came {shown(flag.number, 's')} after `{short(words.of(before))}`: {normal}"
     else:

@@ -231,8 +231,8 @@ def _steps(
 ) -> dict[int, tuple[float, float]]:
     """By group where its ratios to the measure are counted from, and the step they are counted in.
 
-    The step is what the ratios above 1 exceed it by on average, of so many as may be flagged. A group that is alone is
-    counted by the ratios as they are.
+    The step is what the ratios above 1 exceed it by on average, of so many as may be flagged; the highest counts as the
+    one after it. A group that is alone is counted by the ratios as they are.
     """
     groups = {detectors[number].group for number in ratio}
     if len(groups) == 1:
@@ -242,6 +242,7 @@ def _steps(
         highest = np.max([each for number, each in ratio.items() if detectors[number].group == group], axis=0)
         excess = np.sort(highest)[max(0, len(highest) - allowed) :] - 1
         above = excess[(excess > 0) & np.isfinite(excess)]
+        above[-1:] = above[-2:-1] if len(above) > 1 else above[-1:]  # one session, however odd, moves no threshold
         steps[group] = (1.0, max(LEAST_STEP, float(above.mean())) if len(above) else LEAST_STEP)
     return steps
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.models.tails import LEAST_SHARE, SHAPES, TIME_SHAPES, Tail, tail_of
+from offscript.models.tails import LEAST_SHARE, SHAPES, TIME_SHAPES, Tail, tail_of, without_outliers
 from offscript.parse.numbers import UNIT_CODES
 
 Floats = NDArray[np.float64]
@@ -45,8 +45,9 @@ class Gauge:
     """The normal range of one number: place 0 is elapsed time, of entries that came after the key `after` (None: any).
 
     `middle` is the median deviation, `spread` half their interquartile range, `level` where the level stood when
-    training ended. `seconds` is what one of its unit is in seconds, 0 where it is no time. `learnt_from` counts the
-    numbers.
+    training ended; `width` is what lies between the outer tenths, at least what the log can show. `seconds` is what
+    one of its unit is in seconds, 0 where it is no time. `learnt_from` counts the numbers, of which `lowest` is the
+    lowest.
 
     >>> gauge = Gauge.of((7, 1, None), np.concatenate((np.full(50, 19.0), np.full(50, 20.0))), resolution=1.0)
     >>> gauge.limits(surprise_at(0.999))[1] < 26 < gauge.limits(surprise_at(0.999999))[1]
@@ -60,10 +61,12 @@ class Gauge:
     high: Tail
     middle: float
     spread: float
+    width: float
     level: float = 0.0
     unit: str = ""
     seconds: float = 0.0
     learnt_from: int = 0
+    lowest: float = 0.0
 
     @classmethod
     def of(
@@ -84,19 +87,32 @@ class Gauge:
         least = resolution or abs(middle) * LEAST_SHARE or 1.0
         shapes = TIME_SHAPES if seconds else SHAPES
         low, high = (tail_of(deviations, side, least, shapes) for side in (-1, 1))
+        if seconds:  # its outliers are judged with those of all times
+            high = without_outliers(high)
         spread = 0.0 if still else (third - first) / 2
-        return cls(*name, low, high, middle, spread, 0.0, unit, seconds, len(deviations))
+        width = max(high.start - low.start, least, abs(middle) * LEAST_SHARE)
+        return cls(*name, low, high, middle, spread, width, 0.0, unit, seconds, len(deviations))
+
+    @property
+    def outlying(self) -> float:
+        """What a distance beyond the high start is multiplied with, to be compared with those at other steps.
+
+        A pause is as long wherever it comes, but what varies widely also strays widely: of the outliers of two logs,
+        seconds by the root of the width are likelier than seconds alone (ours).
+        """
+        return math.sqrt(self.seconds / self.width)
 
     def surprise(self, deviation: float, outliers: Tail | None = None) -> float:
         """Minus the logarithm of the share of normal deviations as far out on that side.
 
-        `outliers`, a tail in seconds, are those that any time may have: a time is no more surprising than as one of
-        them, and one farther out than any that was seen here is judged by them alone, since they are seen more often.
+        `outliers`, a tail of distances as `outlying` makes them, are those that any time may have: a time is no more
+        surprising than as one of them, and one farther out than any that was seen here, outliers aside, is judged by
+        them alone, since they are seen more often.
         """
         above = self.high.surprise(deviation)
         if above and outliers is not None and self.seconds:
             beyond = deviation - self.high.start
-            common = outliers.surprise(beyond * self.seconds)
+            common = outliers.surprise(beyond * self.outlying)
             above = min(above, common) if beyond <= self.high.farthest else common
         return max(self.low.surprise(deviation), above)
 
@@ -105,7 +121,7 @@ class Gauge:
         above = self.high.surprises(deviations)
         if outliers is not None and self.seconds:
             beyond = deviations - self.high.start
-            common = outliers.surprises(beyond * self.seconds)
+            common = outliers.surprises(beyond * self.outlying)
             either = np.where(beyond <= self.high.farthest, np.minimum(above, common), common)
             above = np.where(above > 0, either, 0.0)
         return np.maximum(self.low.surprises(deviations), above)
@@ -114,7 +130,7 @@ class Gauge:
         """The lowest and the highest deviation that surprise no more than this."""
         high = self.high.limit(surprise)
         if outliers is not None and self.seconds:
-            common = outliers.limit(surprise) / self.seconds
+            common = outliers.limit(surprise) / self.outlying
             high = self.high.start + max(min(high - self.high.start, self.high.farthest), common)
         return self.low.limit(surprise), high
 
@@ -133,9 +149,9 @@ class Gauge:
             raise ValueError("a gauge lacks a part")
         low, high = (tail_from_list(side, stored[name]) for side, name in ((-1, "low"), (1, "high")))
         gauge = cls(**{**stored, "low": low, "high": high})
-        numbers = (gauge.middle, gauge.spread, gauge.level, gauge.seconds)
+        numbers = (gauge.middle, gauge.spread, gauge.level, gauge.seconds, gauge.width, gauge.lowest)
         sound = all(type(number) is float and math.isfinite(number) for number in numbers)
-        if not sound or min(gauge.spread, gauge.seconds) < 0:
+        if not sound or min(gauge.spread, gauge.seconds) < 0 or not gauge.width > 0:
             raise ValueError("a gauge has a part that is no number")
         whole = (gauge.key, gauge.place, gauge.learnt_from, 0 if gauge.after is None else gauge.after)
         if not all(type(number) is int and 0 <= number < MOST_COUNTED for number in whole):
@@ -228,6 +244,6 @@ def deviations_of(numbers: Floats, known: Floats, run: Follow = follow) -> tuple
     return deviations, float(levels[0])
 
 
-def with_level(gauge: Gauge, level: float) -> Gauge:
-    """The gauge, its level at the end of training put there."""
-    return replace(gauge, level=level)
+def with_level(gauge: Gauge, level: float, lowest: float) -> Gauge:
+    """The gauge, its level at the end of training put there, and the lowest number that it was learnt from."""
+    return replace(gauge, level=level, lowest=lowest)

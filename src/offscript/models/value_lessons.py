@@ -6,9 +6,9 @@ is what the thresholds are set by, as for the key model.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from offscript.models.calibrate import Scores
 from offscript.models.gauges import Follow, Gauge, deviations_of, follow, surprise_at, with_level
-from offscript.models.tails import LEAST_SHARE, Floats, Tail, outliers_of, resolution_of
+from offscript.models.tails import LEAST_SHARE, OUTLYING, Floats, Tail, outliers_of, resolution_of
 from offscript.models.values import FRESH_LOWEST, ValueModel, WordList
 from offscript.models.vectors import FEWEST, TIME, Ints, LeftOut, Place, Vectors, sort_of
 
@@ -27,9 +27,6 @@ LATE: Final = 2
 TIMES, NUMBERS, NEW_WORDS = 1, 2, 3
 """Groups of detectors, besides that of the key model: each has outliers of its own sort."""
 
-
-OUTLYING: Final = -math.log(1e-3)
-"""Surprise of a known time from which it is an outlier: one in a thousand is too many for its own tail to explain."""
 
 LEARN_SHARE: Final = 0.7
 """Share of the numbers, the earlier ones, that a choice is learnt from; the later ones decide it."""
@@ -112,8 +109,10 @@ class ValueLessons:
     def held_out(self, fold: Ints, folds: int) -> list[Scores]:
         """The highest surprise in each unit by what was learnt without its fold, (units,); `fold` -1: not judged."""
         times, numbers, words = np.zeros((3, self.units))
+        # few outliers of a fold more or less would measure it and what is judged later by different tails
+        outliers = outliers_among(self._learnt)
         for one in range(folds):
-            self._judge_fold(times, numbers, fold, one)
+            self._judge_fold(times, numbers, fold, one, outliers)
         for listed in self._words:
             np.maximum.at(words, listed.unit, _fresh_surprises(listed, fold[listed.unit], folds))
         lowest = surprise_at(self.confidence)
@@ -122,22 +121,25 @@ class ValueLessons:
 
     def take(self, thresholds: Sequence[float]) -> None:
         """Make the model, learnt from all vectors, with the thresholds of times, other numbers and new words."""
-        learnt = [Learnt.of(series, np.ones(len(series.unit), bool), self.run) for series in self._series]
-        gauges = tuple(one.gauge for one in learnt)
+        gauges = tuple(one.gauge for one in self._learnt)
         lists = tuple(word_list(one, np.ones(len(one.unit), bool)) for one in self._words)
-        outliers = outliers_among(learnt)
+        outliers = outliers_among(self._learnt)
         left_out = tuple(self._left_out)
         times, numbers, words = thresholds
         self.model = ValueModel(gauges, lists, left_out, outliers, times, numbers, words, self.confidence)
 
-    def _judge_fold(self, times: Floats, numbers: Floats, fold: Ints, one: int) -> None:
+    @cached_property
+    def _learnt(self) -> list[Learnt]:
+        """The gauges learnt from all vectors."""
+        return [Learnt.of(series, np.ones(len(series.unit), bool), self.run) for series in self._series]
+
+    def _judge_fold(self, times: Floats, numbers: Floats, fold: Ints, one: int, outliers: Tail | None) -> None:
         """Raise the surprises of each unit of a fold to the highest of its numbers, by what the others teach."""
         learnt = []
         for series in self._series:
             known = (fold[series.unit] != one) & (fold[series.unit] >= 0)
             if known.sum() >= FEWEST:
                 learnt.append(Learnt.of(series, known, self.run))
-        outliers = outliers_among(learnt)
         for each in learnt:
             here = (fold[each.series.unit] == one) & each.series.judged
             surprises = each.gauge.surprises(each.deviations[here], outliers)
@@ -167,11 +169,11 @@ class Learnt(NamedTuple):
             seconds=series.seconds,
             still=series.still,
         )
-        return cls(series, known, with_level(gauge, level), deviations)
+        return cls(series, known, with_level(gauge, level, float(series.numbers[known].min())), deviations)
 
 
 def outliers_among(learnt: Sequence[Learnt]) -> Tail | None:
-    """The tail of the outliers among the known times of all gauges, in seconds beyond where their own tails start.
+    """The tail of the outliers among the known times of all gauges, by how far they are beyond their tails' starts.
 
     A machine that pauses does so at any step: how rarely, and for how long, is learnt from all steps together.
     """
@@ -183,7 +185,7 @@ def outliers_among(learnt: Sequence[Learnt]) -> Tail | None:
         # by the tail alone: what was seen bounds the surprise of what is known
         alone = replace(one.gauge.high, seen=())
         beyond = (deviations - alone.start)[alone.surprises(deviations) > OUTLYING]
-        found.append(beyond * one.gauge.seconds)
+        found.append(beyond * one.gauge.outlying)
         count += len(deviations)
     return outliers_of(np.concatenate(found), count) if found else None
 

@@ -53,7 +53,7 @@ class WordList:
 class ValueModel:
     """What times and values are normal; immutable. `ValueModel()` flags nothing.
 
-    `outliers` are those that any time may have, in seconds. `time_threshold` is the surprise of a time that scores
+    `outliers` are those that any time may have. `time_threshold` is the surprise of a time that scores
     1.0, `threshold` that of another number, `fresh_threshold` that of a new word; `confidence` is that of the ranges
     told, within which nothing is flagged.
     """
@@ -125,7 +125,7 @@ class ValueModel:
         one = self.gauges[gauge]
         low, high = one.limits(surprise_at(self.confidence), self.outliers)
         low, high = low + level, high + level
-        return (max(0.0, low) if one.place == TIME or one.low.start + level >= 0 else low), high
+        return (max(0.0, low) if one.place == TIME or one.lowest >= 0 else low), high
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
