@@ -34,7 +34,7 @@ def train_all(log: Path, folder: Path) -> int:
     replayed = replay(parsed, None if one_stream else session_timeout(parsed.kept))
     networks = train_networks(list(vectors_of(parsed, replayed, per_entry=one_stream)), Config())
     arrays = {f"{key} {name}": one for key, net in networks.items() for name, one in net.to_arrays().items()}
-    np.savez(folder / "networks.npz", **arrays)  # type: ignore[arg-type]  (its stubs take no names)
+    np.savez(folder / "networks.npz", **arrays)  # type: ignore[arg-type]  # its stubs know no names
     return len(networks)
 
 
@@ -114,7 +114,7 @@ class EveryKey:
         self._networks = list(networks.values())
         count, width = len(networks), max((len(net.places) for net in self._networks), default=1)
         self._number = np.full(max(networks, default=0) + 1, -1, np.int64)
-        self._column = {}
+        self._column: dict[tuple[int, int], int] = {}
         self._sizes = np.array([len(net.places) for net in self._networks], np.int64)
         self._mean, self._deviation = np.zeros((count, width)), np.ones((count, width))
         self._gates = np.zeros((count, width + HIDDEN + 1, 4 * HIDDEN))
