@@ -21,6 +21,10 @@ Runs = Mapping[Run, int]
 """Distinct runs of a part of a task, with how often each comes."""
 
 
+CHAINED = 0.1
+"""Share of the commonest neighbour that makes two keys neighbours in one part: a step of a part that has up to nine
+others beside it comes directly after the one before that often; keys of two parts that keep an order hardly ever do."""
+
 EDGE = -1
 """Stands before the first key of a run and after its last one; symbols of keys are not negative."""
 
@@ -35,6 +39,8 @@ class Follows:
     ends: frozenset[int]
     either: frozenset[tuple[int, int]]
     """Pairs of keys whose first occurrences come now this way, now that way round."""
+    chained: frozenset[tuple[int, int]] = frozenset()
+    """Pairs of which the one directly follows the other in a good part of the runs, or that no run has both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,12 @@ def follows(runs: Runs, rare: float) -> Follows:
         frozenset(after for before, after in often if before == EDGE),
         frozenset(before for before, after in often if after == EDGE),
         _either(orders, rare),
+        _often(pairs, CHAINED) | _exclusive(keys, orders),
     )
+
+
+def _exclusive(keys: set[int], orders: Counter[tuple[int, int]]) -> frozenset[tuple[int, int]]:
+    return frozenset((a, b) for a in keys for b in keys if a != b and not orders[a, b] and not orders[b, a])
 
 
 def _often(pairs: Counter[tuple[int, int]], rare: float) -> frozenset[tuple[int, int]]:
@@ -115,6 +126,7 @@ def find_cuts(graph: Follows) -> list[Cut]:
             (Kind.PARALLEL, _parallel(graph, _both(graph))),
             (Kind.LOOP, _loop(graph)),
             (Kind.PARALLEL, _parallel(graph, _both(graph) | graph.either)),
+            (Kind.PARALLEL, _parallel(graph, _unchained(graph))),
         )
         if len(parts) > 1
     ]
@@ -170,6 +182,12 @@ def _merged_sequence(parts: list[set[int]], reach: dict[int, set[int]]) -> list[
 
 def _both(graph: Follows) -> frozenset[tuple[int, int]]:
     return frozenset((a, b) for a, b in graph.pairs if (b, a) in graph.pairs)
+
+
+def _unchained(graph: Follows) -> frozenset[tuple[int, int]]:
+    """Pairs that may be in parallel, where too few runs were seen to have every pair both ways round."""
+    pairs = {(a, b) for a in graph.keys for b in graph.keys if a != b}
+    return frozenset(pairs - {(b, a) for a, b in graph.chained} - graph.chained) | graph.either
 
 
 def _parallel(graph: Follows, both: frozenset[tuple[int, int]]) -> list[set[int]]:

@@ -122,7 +122,7 @@ class Miner:
         if sure:
             return self._assembled(sure, runs)
         some = Counter(dict(runs.most_common(DRAFTED)))
-        ways = self._ways(some, graph, cuts if repeated else cuts[:1])
+        ways = self._ways(some, graph, cuts)
         if not self._left:
             return next(ways)(runs)
         return self._compared(runs, some, list(ways))
