@@ -32,7 +32,8 @@ def mine(runs: Mapping[Run, int], rare: tuple[float, ...] = RARE) -> Tree:
     """
     bits: dict[Tree, float] = {}
     shares: dict[Tree, float] = {}
-    for share in rare:
+    drafts = {share: described(Miner(share, 0).tree(runs), runs, laid=True) for share in rare}
+    for share in sorted(rare, key=drafts.__getitem__)[:DEEPER]:
         tree = _miner(share, runs).tree(runs)
         shares.setdefault(tree, share)
         bits[tree] = bits.get(tree) or described(tree, runs, laid=True)
@@ -73,7 +74,7 @@ MANY = 500
 """Distinct runs beyond which unsure cuts are compared only where they do not lie within each other."""
 
 DEEPER = 2
-"""Unsure cuts that are followed to the end, of those that look best when what is below them is not compared."""
+"""Unsure cuts, and shares of noise, that are followed to the end: those best when nothing below them is compared."""
 
 LOOSER = (0.05, 0.15)
 """Shares tried at a part that has no sure cut, where there is noise: what is seldom there may hold in the whole."""
