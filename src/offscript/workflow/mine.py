@@ -172,7 +172,11 @@ class Miner:
         return loop(step(key), skip()) if often > self._rare * runs.total() else step(key)
 
     def _assembled(self, cut: Cut, runs: Runs) -> Tree:
-        return Tree(cut.kind, 0, tuple(self.tree(part) for part in split(runs, cut)))
+        parts = split(runs, cut)
+        if cut.kind is Kind.CHOICE:  # a branch that hardly any run takes is noise too
+            least = self._rare * SELDOM * sum(part.total() for part in parts)
+            parts = [part for part in parts if part.total() > least]
+        return Tree(cut.kind, 0, tuple(map(self.tree, parts)))
 
     def _beside_rest(self, runs: Counter[Run], graph: Follows) -> Iterator[Way]:
         """A key that comes just once in each run, or without which the rest has a cut, is in parallel to the rest."""
