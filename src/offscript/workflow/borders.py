@@ -92,12 +92,14 @@ class Borders:
     def steps(self) -> Table:
         """How often each pair was a step of a task; zero where it is no link."""
         left = self.counts - self.by_chance() - self.at_borders()
-        return np.where(self.links, np.maximum(left, 0), 0)
+        found: Table = np.where(self.links, np.maximum(left, 0), 0)
+        return found
 
 
 def expected(counts: Table) -> Table:
     """How often each pair would stand together if keys came at random."""
-    return np.outer(counts.sum(1), counts.sum(0)) / max(counts.sum(), 1)
+    found: Table = np.outer(counts.sum(1), counts.sum(0)) / max(counts.sum(), 1)
+    return found
 
 
 def find_borders(counts: Table, certain: Cells | None = None) -> list[Borders]:
@@ -248,14 +250,16 @@ def _rank(counts: Table, links: Cells, blocks: Groups) -> tuple[float, int]:
 
 def components(links: Cells) -> Groups:
     """Number the groups of keys that links hold together, whichever way they point: (m, m) -> (m,)."""
-    near = links | links.T
-    found = np.full(len(links), -1)
-    for number, first in enumerate(range(len(links))):
-        waiting = [first] if found[first] < 0 else []
-        while waiting:
-            key = waiting.pop()
-            if found[key] < 0:
-                found[key] = number
-                waiting.extend(np.flatnonzero(near[key] & (found < 0)).tolist())
-    numbered: Groups = np.unique(found, return_inverse=True)[1].astype(np.int64)
-    return numbered
+    near = [np.flatnonzero(row).tolist() for row in links | links.T]
+    found = [-1] * len(near)
+    number = 0
+    for first in range(len(near)):
+        if found[first] < 0:
+            waiting = [first]
+            while waiting:
+                key = waiting.pop()
+                if found[key] < 0:
+                    found[key] = number
+                    waiting.extend(near[key])
+            number += 1
+    return np.array(found, np.int64)
