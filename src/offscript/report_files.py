@@ -13,18 +13,18 @@ from offscript.evaluate.pictures import INSTALL, can_draw
 
 
 def write_report(
-    folder: Path, report: dict[str, Any], draw: Callable[[Path], list[str]], page: Callable[[list[str]], str]
+    folder: Path, report: dict[str, Any], draw: Callable[[Path], list[str]] | None, page: Callable[[list[str]], str]
 ) -> None:
     """Write `report.json`, with the extra `plots` the figures, and `report.md` to a folder.
 
-    `draw` draws the figures and returns their names, `page` writes the page with these. Raises UsageError when the
-    folder cannot be written.
+    `draw` draws the figures and returns their names, None where matplotlib has nothing to draw; `page` writes the page
+    with these. Raises UsageError when the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", "utf-8")
-        pictures = draw(folder) if can_draw() else []
-        if not pictures:
+        pictures = draw(folder) if draw is not None and can_draw() else []
+        if draw is not None and not pictures:
             say(f"matplotlib is not installed, so no figures are drawn ({INSTALL})")
         (folder / "report.md").write_text(page(pictures), "utf-8")
     except OSError as error:

@@ -18,6 +18,8 @@ class Experiment(StrEnum):
     PARSING = "parsing"
     HDFS = "hdfs"
     OPENSTACK_VALUES = "openstack-values"
+    OPENSTACK_WORKFLOW = "openstack-workflow"
+    WORKFLOW_STUDY = "workflow-study"
 
 
 def reproduce_verb(
@@ -25,31 +27,44 @@ def reproduce_verb(
         Experiment,
         typer.Argument(
             help="parsing: templates of Loghub's samples, beside peers. hdfs: table 4 of DeepLog's paper. "
-            "openstack-values: its section 5.2, machines that take too long."
+            "openstack-values: its section 5.2, machines that take too long. openstack-workflow: its section 5.5, the "
+            "workflow of a machine. workflow-study: tasks and graphs found in random systems, which needs no data."
         ),
     ],
-    data: Annotated[Path, typer.Option("--data", metavar="DIR", help="The folder of the public data sets.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="The folder of the public data sets.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Also write tables, records and figures here.")
     ] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A look within minutes, not figures to quote; not for parsing.")
+        bool,
+        typer.Option(
+            "--quick", help="A look within minutes, not figures to quote; not for parsing and openstack-workflow."
+        ),
     ] = False,
     output: Annotated[
         Output | None, typer.Option("--output", help="Default: a table on a terminal, JSON lines on a pipe.")
     ] = None,
 ) -> None:
     """Run an experiment on public data again, with other programs beside, and print its table."""
+    if experiment is Experiment.WORKFLOW_STUDY:
+        _study(out, chosen(output), quick=quick)
+        return
+    if data is None:
+        raise UsageError("--data is missing", where=experiment, remedy="name the folder of the public data sets")
+    if quick and experiment in (Experiment.PARSING, Experiment.OPENSTACK_WORKFLOW):
+        remedy = "leave it out: the whole experiment takes minutes"
+        raise UsageError(f"--quick is not for {experiment}", where=experiment, remedy=remedy)
     match experiment:
         case Experiment.PARSING:
-            if quick:
-                remedy = "leave it out: the whole experiment takes minutes"
-                raise UsageError("--quick is not for parsing", where="parsing", remedy=remedy)
             _parsing(data, out, chosen(output))
         case Experiment.HDFS:
             _hdfs(data, out, chosen(output), quick=quick)
         case Experiment.OPENSTACK_VALUES:
             _openstack(data, out, chosen(output), quick=quick)
+        case Experiment.OPENSTACK_WORKFLOW:
+            _machines(data, out, chosen(output))
 
 
 def _parsing(data: Path, out: Path | None, output: Output) -> None:
@@ -86,3 +101,27 @@ def _openstack(data: Path, out: Path | None, output: Output, *, quick: bool) -> 
         write_openstack(found, out)
         say(f"written to {out}")
     print_openstack(found, output)
+
+
+def _machines(data: Path, out: Path | None, output: Output) -> None:
+    from offscript.evaluate.openstack_workflow import run_machines  # noqa: PLC0415  (loaded only by the verbs that need it)
+    from offscript.workflow_report import print_machines, write_machines  # noqa: PLC0415
+
+    with progress_bar() as report:
+        found = run_machines(data, progress=report)
+    if out is not None:
+        write_machines(found, out)
+        say(f"written to {out}")
+    print_machines(found, output)
+
+
+def _study(out: Path | None, output: Output, *, quick: bool) -> None:
+    from offscript.evaluate import workflow_study as study  # noqa: PLC0415  (loaded only by the verbs that need it)
+    from offscript.workflow_report import print_study, write_study  # noqa: PLC0415
+
+    with progress_bar() as report:
+        found = study.run_study(study.quick() if quick else study.FULL, progress=report)
+    if out is not None:
+        write_study(found, out)
+        say(f"written to {out}")
+    print_study(found, output)

@@ -51,7 +51,7 @@ SECOND: Final = "method 2"
 AFTER: Final = "one after another"
 MIXED: Final = "interleaved"
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[str, float, float], None]
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def run_study(plan: Plan = FULL, *, progress: Progress | None = None) -> Study:
         mined += mined_of(system, plan.runs, Random(2 * system.seed))
         separated += separated_of(system, plan, Random(2 * system.seed + 1), lstm=number < plan.networks)
         if progress is not None:
-            progress(number + 1, plan.systems)
+            progress("systems", number + 1, plan.systems)
     spent = time.process_time() - worked
     return Study(plan, tuple(mined), tuple(separated), time.monotonic() - begun, spent)
 
