@@ -14,8 +14,8 @@ QUICK = "This was a quick run of few systems and runs. Its figures say that ever
 WITH_IDS = (
     "With session ids: from {runs:,} sessions of the first task of each system a tree is mined, with a mistake (an "
     "entry lost, doubled, out of place, or changed with the next) in the share of sessions named. Fitness is the share "
-    "of {runs:,} new, clean runs that the mined tree accepts, precision the share of {runs:,} runs played from the mined "
-    "tree that the true one accepts."
+    "of {runs:,} new, clean runs that the mined tree accepts, precision the share of {runs:,} runs played from the "
+    "mined tree that the true one accepts."
 )
 WITHOUT_IDS = (
     "Without session ids: {runs:,} runs of each task in one stream, in random order, one after another or two to four "
