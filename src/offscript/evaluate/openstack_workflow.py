@@ -26,9 +26,8 @@ from offscript.evaluate.openstack_data import SESSION, find_openstack, stream
 from offscript.evaluate.workflow_study import COUNTS, SECOND, Pairs, entry_pairs, key_pairs
 from offscript.evaluate.workflow_trees import Stream, interleaved, one_after_another
 from offscript.parse.learn import learn
-from offscript.workflow.build import workflow_of
 from offscript.workflow.graph import Workflow
-from offscript.workflow.mine import mine
+from offscript.workflow.learn import workflows
 from offscript.workflow.tasks import Separation, by_co_occurrence, by_probability, counted
 from offscript.workflow.times import EdgeTimes
 
@@ -161,7 +160,7 @@ def run_machines(folder: Path, *, progress: Progress | None = None) -> Machines:
     for key, session, _ in rows:
         sessions.setdefault(session, []).append(key)
     runs = Counter(map(tuple, sessions.values()))
-    flow = workflow_of(1, mine(runs), runs, _times(rows))
+    flow = workflows(list(runs), list(runs.values()), [True] * len(runs), _times(rows)).flows[0]
     first = _key(templates, FIRST_OF_DELETION)
     if first == 0:
         raise InputError("tells of no deletion", where=str(folder), remedy="give the whole normal logs")
@@ -280,9 +279,9 @@ def _with_findings(found: Machines, seconds: float) -> Machines:
     says = (
         f"{kept} of {len(ordered)} of the paper's steps come after the one before them in more than {USUAL:.0%} of the "
         f"machines; not in this log: {', '.join(lacking) or 'none'}",
-        f"deletion is {'its own part' if found.own_part else 'no part of its own'} of the workflow; "
+        f"Deletion is {'its own part' if found.own_part else 'no part of its own'} of the workflow; "
         f"{found.workflow.noise} of {found.workflow.sessions} machines are on no path of it",
-        f"as the service wrote them, creation and deletion take turns in {found.follows:.1%} of the cases; where that "
+        f"As the service wrote them, creation and deletion take turns in {found.follows:.1%} of the cases; where that "
         "is always so, no order tells two tasks from one",
     )
     return replace(found, findings=says, seconds=seconds)
