@@ -106,7 +106,7 @@ def test_the_tree_names_only_what_exists() -> None:
                 assert name in {"the", "log", "key", "model", "a", "whole", "in", "learn", "regime"}, name
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/workflows.md"])
 def test_the_python_examples_run(page: str, tmp_path: Path) -> None:
     """A page's Python examples run one after another, as printed, in a folder with the logs they name."""
     (tmp_path / "normal.log").write_text("\n".join(service_log(300, seed=1)) + "\n")
