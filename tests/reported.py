@@ -65,7 +65,9 @@ def shown(number: int, reason: Reason = Reason.UNEXPECTED_KEY, said: str = "", t
         departure=2,
         came=Named(9, said or TEMPLATES[9]),
     )
-    around = tuple(Line(f"{text} ({n:+})" if n else text, "app.log", line.number + n) for n in range(-3, 4))
+    around = tuple(
+        Line(f"{text} ({n:+})" if n else text, "app.log", line.number + n, line.offset + n) for n in range(-3, 4)
+    )
     return Shown(Incident(diagnosis, (verdict,), (session,), verdict.time, began + 30), around)
 
 

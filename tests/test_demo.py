@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from offscript import Entry, InputError, Line, Reason, Verdict
+from offscript import Entry, InputError, Line, Reason, UsageError, Verdict
+from offscript.demo_report import page_place, write_demo_page
 from offscript.evaluate.demo import OF_VALUES, SLACK_SECONDS, Demo, Fault, Judged, read_faults, run_demo, within
+from offscript.journal import Journal
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +76,29 @@ def test_damaged_labels_are_told(tmp_path: Path) -> None:
     (tmp_path / "labels.json").write_text("{}", "utf-8")
     with pytest.raises(InputError, match=r"labels\.json: "):
         read_faults(tmp_path / "labels.json")
+
+
+def test_the_demonstration_writes_its_page(demo: Demo, tmp_path: Path) -> None:
+    """The faulted run as one page, with the lines about each incident and the workflows; commands where they work."""
+    write_demo_page(demo, tmp_path / "page.html", None)
+    source = (tmp_path / "page.html").read_text("utf-8")
+    assert source.count('class="incident"') > 30
+    assert source.count('<li class="own">') > 30
+    assert "offscript explain" not in source
+    assert len(source.encode()) < 5_000_000
+    demo.model.save(tmp_path / "kept.model")
+    write_demo_page(demo, tmp_path / "kept.html", tmp_path / "kept.model")
+    assert "offscript explain" in (tmp_path / "kept.html").read_text("utf-8")
+    assert len(Journal(tmp_path / "kept.model" / "journal.sqlite")) > 100
+
+
+def test_the_page_goes_where_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Into this folder, else into a new temporary one; a place that was asked for is refused when it cannot be."""
+    monkeypatch.chdir(tmp_path)
+    assert page_place(None) == Path("offscript-demo.html")
+    (tmp_path / "offscript-demo.html").mkdir()
+    elsewhere = page_place(None)
+    assert elsewhere.name == "offscript-demo.html"
+    assert elsewhere.parent.is_dir()
+    with pytest.raises(UsageError, match="cannot be written"):
+        page_place(tmp_path / "none" / "page.html")

@@ -101,10 +101,15 @@ def listener() -> Iterator[Listener]:
         thread.join()
 
 
+def chromium() -> str | None:
+    """The system's Chromium; None leaves it to Playwright's own."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A headless Chromium: Debian's, or the one that Playwright brings."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = chromium()
     with sync_playwright() as playwright:
         if found is None and not Path(playwright.chromium.executable_path).exists():
             pytest.skip("2026-11-22: no Chromium on this machine (apt-get install chromium); .ci/run installs it")

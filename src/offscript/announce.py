@@ -75,9 +75,18 @@ def _as_json(verdict: Verdict) -> str:
 
 
 def announce_live(
-    detector: Detector, lines: Iterable[Line], output: Output, journal: Journal | None, *, complete: bool
+    detector: Detector,
+    lines: Iterable[Line],
+    output: Output,
+    journal: Journal | None,
+    *,
+    complete: bool,
+    passing: Callable[[Iterable[Verdict]], Iterable[Verdict]] = iter,
 ) -> int:
-    """Judge a stream as it comes, and print each verdict before the next line is judged; return how many there were."""
+    """Judge a stream as it comes, and print each verdict before the next line is judged; return how many there were.
+
+    The verdicts go through `passing`, which sees each as it comes.
+    """
 
     def verdicts() -> Iterator[Verdict]:
         try:
@@ -87,7 +96,7 @@ def announce_live(
         else:
             yield from detector.close(complete=complete)
 
-    return announce_each(journalled(verdicts(), journal, detector.model, batch=1), output)
+    return announce_each(journalled(passing(verdicts()), journal, detector.model, batch=1), output)
 
 
 def summarise(detector: Detector, found: int) -> None:

@@ -18,6 +18,7 @@ from offscript import __version__
 from offscript.announce import announce, announce_live, journalled, summarise
 from offscript.config import Config
 from offscript.console import Output, chosen, emit, print_rows, progress_bar, quiet_broken_pipe, say, settings
+from offscript.detect_report import Kept, check_report, write_report
 from offscript.detection import checked, detect
 from offscript.detector import Detector
 from offscript.entries import Entry, Line
@@ -74,6 +75,9 @@ ConfigOption = Annotated[
 CompleteOption = Annotated[
     bool, typer.Option("--complete", help="The input is all there is: close every session at its end.")
 ]
+ReportOption = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="Write what was found as one HTML page.")
+]
 ExitOption = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when anomalies are found.")]
 
 
@@ -125,33 +129,37 @@ def detect_verb(
     no_journal: Annotated[
         bool, typer.Option("--no-journal", help="Do not keep the verdicts in the model folder.")
     ] = False,
+    report: ReportOption = None,
     exit_code: ExitOption = False,
 ) -> None:
     """Judge logs with a model: print each anomaly, where it is, what was expected instead, and why."""
     judge = load(model)
-    detector = Detector(judge)
-    journal = None if no_journal else Journal(journal_path(model))
     if follow_file and len(logs) != 1:
         raise UsageError("--follow takes one file", remedy="give one file, or pipe `tail -F` into `detect MODEL -`")
-    if follow_file or logs == ["-"]:
+    if report is not None:
+        check_report(report, logs, model)
+    detector, kept = Detector(judge), Kept()
+    journal = None if no_journal else Journal(journal_path(model))
+    live = follow_file or logs == ["-"]
+    if live:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped service tells its sums too
-        found = announce_live(
-            detector,
-            follow(logs[0], stop=lambda: False, config=judge.config) if follow_file else read("-", config=judge.config),
-            chosen(output),
-            journal,
-            complete=complete,
-        )
+        reading = None if follow_file else read("-", config=judge.config)
+        lines = follow(logs[0], stop=lambda: False, config=judge.config) if reading is None else reading
+        found = announce_live(detector, lines, chosen(output), journal, complete=complete, passing=kept.passing)
     else:
         form = chosen(output)
-        with progress_bar(shown=form.waits) as report:
-            reading = read(*logs, config=judge.config, progress=lambda done, of: report("judging bytes", done, of or 0))
-            verdicts = journalled(detect(judge, reading, complete=complete, detector=detector), journal, judge)
+        with progress_bar(shown=form.waits) as told:
+            reading = read(*logs, config=judge.config, progress=lambda done, of: told("judging bytes", done, of or 0))
+            judged = kept.passing(detect(judge, reading, complete=complete, detector=detector))
+            verdicts = journalled(judged, journal, judge)
             if form.waits:  # nothing is printed while the bar is
                 verdicts = iter(list(verdicts))
         found = announce(verdicts, form)
         for finding in reading.report.findings():
             say(finding)
+    if report is not None:
+        met = None if reading is None else reading.report
+        write_report(report, detector, kept, met, again=() if live else logs, model=None if no_journal else model)
     _end(detector, found, exit_code)
 
 
@@ -276,17 +284,20 @@ def evaluate_verb(
 def demo_verb(
     output: Form = None,
     keep: Annotated[Path | None, typer.Option("--keep", metavar="MODEL", help="Save the model and keep it.")] = None,
+    report: ReportOption = None,
 ) -> None:
-    """Fit on a recorded PostgreSQL log, detect injected faults in another, and score what was found."""
-    from offscript.demo_report import print_demo  # noqa: PLC0415
+    """Fit on a recorded PostgreSQL log, detect injected faults in another, score what was found, and write a page."""
+    from offscript.demo_report import page_place, print_demo, write_demo_page  # noqa: PLC0415
     from offscript.evaluate.demo import run_demo  # noqa: PLC0415
 
-    with progress_bar() as report:
-        result = run_demo(progress=report, say=say)
+    place = page_place(report)
+    with progress_bar() as told:
+        result = run_demo(progress=told, say=say)
     if keep is not None:
         result.model.save(keep)
         say(f"model saved as {keep}")
     print_demo(result, output if output is not None else Output.TABLE)
+    write_demo_page(result, place, keep)
 
 
 app.command("explain")(explain_verb)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from offscript.console import Output, emit, say, show
+from offscript.detect_report import VERDICTS_KEPT, Kept, check_report, report_of, write_page
 from offscript.entries import Reason
-from offscript.evaluate.demo import OF_VALUES, Demo, Judged
+from offscript.errors import UsageError
+from offscript.evaluate.demo import FAULTED, OF_VALUES, Demo, Judged, recording
+from offscript.journal import Journal
+from offscript.model import journal_path
 from offscript.render import clock, csv_row, explained, json_line, table
+from offscript.sources import read
+
+PAGE = Path("offscript-demo.html")
 
 _COLUMNS = ["kind of fault", "shows as", "injected", "found", "new-event rule", "first verdict"]
 
@@ -36,6 +45,43 @@ def print_demo(demo: Demo, output: Output) -> None:
     for judged in [*_examples(lines), *_examples_of_values(values)]:
         emit(f"\n{judged.fault.kind}\n{explained(judged.verdicts[0])}")
     say(f"fit {demo.seconds['fit']:.0f} s, detect {demo.seconds['detect']:.0f} s")
+
+
+def page_place(asked: Path | None) -> Path:
+    """Return where the page of the demonstration goes: where asked, else here, else into a new temporary folder.
+
+    Raises UsageError where it is asked for a place that cannot be written.
+    """
+    place = PAGE if asked is None else asked
+    try:
+        check_report(place)
+    except UsageError:
+        if asked is not None:
+            raise
+        place = Path(tempfile.mkdtemp(prefix="offscript-")) / PAGE
+    return place
+
+
+def write_demo_page(demo: Demo, place: Path, kept: Path | None) -> None:
+    """Write the page of the faulted run; `kept` is the folder in which the model was saved, if it was.
+
+    The journal of that folder gets the verdicts, so that the commands on the page work.
+    """
+    if kept is not None:
+        Journal(journal_path(kept)).record(demo.verdicts, lineage=demo.model.lineage, version=demo.model.version)
+    with recording() as folder:
+        log = str(folder / FAULTED)
+        contents = report_of(
+            demo.faulted,
+            Kept(demo.verdicts[:VERDICTS_KEPT], len(demo.verdicts[VERDICTS_KEPT:])),
+            sources=[FAULTED],
+            again=read(log),
+            first=read(log),
+            model_name="" if kept is None else str(kept),
+            anywhere=True,
+        )
+    write_page(place, contents)
+    say(f"report {place}: open it in a browser")
 
 
 def as_record(demo: Demo) -> dict[str, Any]:

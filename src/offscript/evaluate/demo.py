@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.resources import as_file, files
@@ -34,6 +35,10 @@ too few for five detectors to share; three in a thousand are fifteen."""
 SLACK_SECONDS = 2.0
 """Verdicts this close to a fault's span count as within it: the injector's clock and the server's log are two clocks,
 and the last line of a session that was cut stands before the cut."""
+
+
+FAULTED = "faulted.log.xz"
+"""The log of the run with faults, in the folder of the recording."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +76,11 @@ class Judged:
 
 @dataclass
 class Demo:
-    """What the demonstration found."""
+    """What the demonstration found; `faulted` is the detector of the faulted run, `verdicts` are its verdicts."""
 
     model: Model
+    faulted: Detector
+    verdicts: list[Verdict]
     judged: list[Judged]
     sessions_heldout: int
     false_alarms: dict[str, Reason]
@@ -108,11 +115,16 @@ def _fault(record: dict[str, Any]) -> Fault:
     return Fault(record["kind"], record["shows_as"], start, end, names, bool(record.get("collateral")))
 
 
+def recording() -> AbstractContextManager[Path]:
+    """The folder of the recorded logs and labels, unpacked where the package is an archive."""
+    return as_file(files("offscript") / "recorded" / "postgres")
+
+
 def run_demo(
     config: Config | None = None, *, progress: Progress | None = None, say: Callable[[str], None] = print
 ) -> Demo:
     """Fit, detect on the held-out normal run and on the faulted one, and compare with the labels (ours)."""
-    with as_file(files("offscript") / "recorded" / "postgres") as folder:
+    with recording() as folder:
         started = time.perf_counter()
         say("learning from a normal run of a PostgreSQL server (recorded)")
         config = config if config is not None else Config(false_alarms=SHARE)
@@ -123,11 +135,13 @@ def run_demo(
         say("judging another normal run, for false alarms")
         heldout, normal_verdicts = _detect(model, folder / "heldout.log.xz")
         say("judging a run with injected faults")
-        faulted, verdicts = _detect(model, folder / "faulted.log.xz")
+        faulted, verdicts = _detect(model, folder / FAULTED)
         done = time.perf_counter()
         faults = read_faults(folder / "labels.json")
     return Demo(
         model=model,
+        faulted=faulted,
+        verdicts=verdicts,
         judged=[Judged(fault, within(fault, verdicts)) for fault in faults if not fault.collateral],
         sessions_heldout=heldout.counts["sessions"],
         false_alarms=_first_reasons(normal_verdicts),

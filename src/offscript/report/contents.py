@@ -21,7 +21,8 @@ class Shown:
 class Contents:
     """All that a page shows (ours).
 
-    `model` is the folder as the user typed it, `sources` what was judged. `counts` says what was read and judged,
+    `model` is the folder as the user typed it, empty where `offscript explain` would not find the verdicts; `sources`
+    are what was judged. `counts` says what was read and judged,
     `notes` what was repaired, passed over or not judged, and why; `learnt` what the model was learnt from and
     promises. `span` is the log time of the first and the last line, in seconds since 1970, None without times.
     `templates` names log keys.

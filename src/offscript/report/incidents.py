@@ -5,14 +5,16 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from offscript.diagnosis import Incident, SlowEdge
-from offscript.entries import Line, Verdict
+from offscript.diagnosis import Diagnosis, Incident, SlowEdge
+from offscript.entries import Line, Reason, Verdict
 from offscript.plain import duration
 from offscript.render import clock, place
-from offscript.report.contents import Contents, Shown
+from offscript.report.contents import Shown
 from offscript.report.markup import Html, cut, join, tag, text
+from offscript.report.names import Names
 from offscript.report.plots import expected_bars, value_plot
 from offscript.report.steps import steps
+from offscript.session_path import OF_VALUES
 
 SENTENCE_SHOWN = 480
 """Characters of a diagnosis on a card: some four sentences."""
@@ -26,13 +28,10 @@ LINE_SHOWN = 360
 SESSIONS_SHOWN = 12
 """Sessions named on a card: one line; the list of sessions has them all."""
 
-TEMPLATE_SHOWN = 160
-"""Characters of a template in a list."""
-
 Attribute = str | int | float | bool
 
 
-def card(case: Shown, number: int, contents: Contents, picture: Html, *, is_open: bool = False) -> Html:
+def card(case: Shown, number: int, model: str, names: Names, picture: Html, *, is_open: bool = False) -> Html:
     """Return an incident with all that is known of it; `picture` is its workflow, or what stands in its place."""
     incident, verdict = case.incident, case.incident.first.verdict
     told = incident.first.text
@@ -41,22 +40,46 @@ def card(case: Shown, number: int, contents: Contents, picture: Html, *, is_open
         "div",
         {"class": "body"},
         whole,
-        _part("What was expected", expected_bars(verdict)),
-        _part("The number", Html("") if verdict.measured is None else value_plot(verdict.measured)),
-        _part("The session, step by step", steps(incident.first, contents.templates)),
-        _part("Slow steps", _slow(incident.first.slow)),
+        tag(
+            "div",
+            {"class": "column"},
+            _part("What was expected", _expected(incident.first, names)),
+            _part("The number", Html("") if verdict.measured is None else value_plot(verdict.measured)),
+            _part("Slow steps", _slow(incident.first.slow, names)),
+        ),
+        _part("The session, step by step", steps(incident.first, names)),
         _part("The log", _lines(case), is_wide=True),
         _part("The workflow", picture, is_wide=True),
         _part("Sessions", _sessions(incident)),
-        _part("How to go on", _commands(contents.model, verdict)),
+        _part("How to go on", _commands(model, verdict)),
     )
     return tag("details", _named(incident, number) | {"open": is_open}, summary(incident, number), body)
+
+
+def _expected(diagnosis: Diagnosis, names: Names) -> Html:
+    """What should have come where the path was left; a time or a value is wrong on a path that is right."""
+    verdict, came = diagnosis.verdict, diagnosis.came
+    if verdict.reason in OF_VALUES:
+        return Html("")
+    ended = verdict.reason is Reason.INCOMPLETE_SESSION or diagnosis.departure is not None
+    if came is None and ended:
+        what = tag("span", {"class": "label"}, "nothing: the session ended here")
+    elif came is None:
+        what = names.told(verdict.entry.key, verdict.entry.template)
+    else:
+        what = names.told(came.key, came.template)
+    return expected_bars(diagnosis.expected or verdict.expected, what, names)
 
 
 def compact(case: Shown, number: int, model: str) -> Html:
     """Return an incident in a few lines: the sentence, the raw line, and the command that tells the rest."""
     verdict = case.incident.first.verdict
-    body = tag("div", {"class": "body"}, _part("The log", _lines(Shown(case.incident))), _commands(model, verdict))
+    body = tag(
+        "div",
+        {"class": "body"},
+        _part("The log", _lines(Shown(case.incident)), is_wide=True),
+        _part("How to go on", _commands(model, verdict)),
+    )
     return tag("details", _named(case.incident, number), summary(case.incident, number), body)
 
 
@@ -126,27 +149,27 @@ def _lines(case: Shown) -> Html:
     """The line of the first verdict among those about it."""
     own = case.incident.first.verdict.entry.line
     around = case.around or (own,)
-    rows = [_line(line, line.number == own.number and line.source == own.source) for line in around]
+    rows = [_line(line, is_own=(line.number, line.offset) == (own.number, own.offset)) for line in around]
     head = tag("p", {"class": "quiet mono"}, f"{cut(own.source, 120)}:{own.number}")
     return join([head, tag("ol", {"class": "log mono", "tabindex": 0}, *rows)])
 
 
-def _line(line: Line, is_own: bool) -> Html:
+def _line(line: Line, *, is_own: bool) -> Html:
     number = tag("span", {"class": "no"}, f"{line.number}")
     marked: dict[str, Attribute] = {"class": "own"} if is_own else {}
     return tag("li", marked, number, tag("span", {"class": "raw"}, cut(line.text, LINE_SHOWN)))
 
 
-def _slow(slow: Sequence[SlowEdge]) -> Html:
+def _slow(slow: Sequence[SlowEdge], names: Names) -> Html:
     rows = [
         tag(
             "li",
             None,
             tag("b", None, duration(one.seconds)),
             " from ",
-            tag("code", None, cut(one.before.template, TEMPLATE_SHOWN)),
+            names.step(one.before.key, one.before.template),
             " to ",
-            tag("code", None, cut(one.after.template, TEMPLATE_SHOWN)),
+            names.step(one.after.key, one.after.template),
             tag("span", {"class": "quiet"}, f" normally {duration(one.normal.low)} to {duration(one.normal.high)}"),
         )
         for one in slow
@@ -165,5 +188,7 @@ def _sessions(incident: Incident) -> Html:
 
 
 def _commands(model: str, verdict: Verdict) -> Html:
+    if not model:
+        return Html("")
     explain = f"offscript explain {shlex.quote(model)} {verdict.id}"
     return tag("pre", {"class": "command", "tabindex": 0}, tag("code", None, explain))

@@ -19,17 +19,18 @@ from offscript.render import clock
 from offscript.report.contents import Contents, Shown, severity
 from offscript.report.incidents import card, compact, many
 from offscript.report.markup import Html, cut, join, tag
+from offscript.report.names import Names
 from offscript.report.pictures import Pictures
 from offscript.report.sessions import flagged, keys_mentioned, session_list
 from offscript.report.timeline import timeline
 from offscript.version import __version__
 from offscript.workflow.shapes import STYLE
 
-CARD_BYTES = 1_200_000
-"""Bytes of incidents told in full: a card takes 4 kB, so these are the worst three hundred or so. With the pictures,
+CARD_BYTES = 2_000_000
+"""Bytes of incidents told in full: a card takes 4 to 7 kB, so these are the worst 300 at least. With the pictures,
 the short ones and the sessions the page stays under 5 MB, which a browser opens at once and a mail takes along."""
 
-ROW_BYTES = 900_000
+ROW_BYTES = 800_000
 """Bytes of incidents told in short, 700 each; those that are left then are counted."""
 
 OPEN = 1
@@ -192,12 +193,12 @@ def _incidents(contents: Contents, cases: Sequence[Shown]) -> Html:
 
 def _cards(contents: Contents, cases: Sequence[Shown]) -> Iterator[Html]:
     """The incidents, in full as far as there is room, then in short as far as there is room."""
-    pictures = Pictures(contents.templates)
+    pictures, names = Pictures(contents.templates), Names(contents.templates)
     room, short_room = CARD_BYTES, ROW_BYTES
     for number, case in enumerate(cases, 1):
         if room > 0:
             picture = pictures.of(case.incident.first, number)
-            made = card(case, number, contents, picture, is_open=number <= OPEN)
+            made = card(case, number, contents.model, names, picture, is_open=number <= OPEN)
             room -= len(made.encode()) - len(picture.encode())
         else:
             made = compact(case, number, contents.model)
@@ -236,7 +237,11 @@ def _reading(contents: Contents) -> Html:
 
 
 def _model(contents: Contents) -> Html:
-    facts = (("folder", contents.model), ("version", f"{contents.version}"), ("lineage", contents.lineage or "-"))
+    facts = (
+        ("folder", contents.model or "not kept"),
+        ("version", f"{contents.version}"),
+        ("lineage", contents.lineage or "-"),
+    )
     pairs = [tag("div", None, tag("dt", None, name), tag("dd", {"class": "mono"}, fact)) for name, fact in facts]
     learnt = [tag("li", None, cut(finding, LEARNT_SHOWN)) for finding in contents.learnt]
     return join([tag("dl", {"class": "facts"}, *pairs), tag("ul", None, *learnt)])

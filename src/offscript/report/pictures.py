@@ -9,7 +9,7 @@ from offscript.diagnosis import Diagnosis
 from offscript.report.markup import Html, tag
 from offscript.workflow.svg import svg
 
-PICTURE_BYTES = 1_200_000
+PICTURE_BYTES = 1_000_000
 """Bytes of pictures on a page: one of twelve steps takes some 10 kB, of sixty 60 kB. The worst incidents come first."""
 
 NARROW = 500.0

@@ -7,15 +7,13 @@ drawing has a style of its own, which the page's policy would refuse.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from offscript.entries import Expected, Measured, Reason, Verdict
+from offscript.entries import Expected, Measured
 from offscript.parse.numbers import shown
-from offscript.report.markup import Html, cut, join, tag
-
-TEMPLATE_SHOWN = 160
-"""Characters of a template beside a bar: two lines on a laptop, five on a phone."""
+from offscript.report.markup import Html, join, tag
+from offscript.report.names import Names
 
 FAR = 20.0
 """A number this many times the end of its range away is drawn on a logarithmic scale: on a plain one the range would
@@ -38,26 +36,15 @@ def share(probability: float) -> str:
     return f"{probability:.0%}"
 
 
-def expected_bars(verdict: Verdict) -> Html:
+def expected_bars(expected: Sequence[Expected], came: Html, names: Names) -> Html:
     """Draw what was expected next, a bar each, and what came instead; nothing where nothing was expected."""
-    if not verdict.expected:
+    if not expected:
         return Html("")
-    rows = [_bar(one) for one in verdict.expected]
-    came = tag(
-        "li",
-        {"class": "came"},
-        tag("span", {"class": "pct"}, "came"),
-        tag("span", {"class": "label mono"}, cut(_came(verdict), TEMPLATE_SHOWN)),
-    )
-    return tag("ul", {"class": "bars"}, *rows, came)
+    row = tag("li", {"class": "came"}, tag("span", {"class": "pct"}, "came"), came)
+    return tag("ul", {"class": "bars"}, *(_bar(one, names) for one in expected), row)
 
 
-def _came(verdict: Verdict) -> str:
-    ended = verdict.reason is Reason.INCOMPLETE_SESSION
-    return "nothing: the session ended here" if ended else verdict.entry.template or verdict.entry.text
-
-
-def _bar(one: Expected) -> Html:
+def _bar(one: Expected, names: Names) -> Html:
     width = f"{100 * min(1.0, max(0.0, one.probability)):.2f}%"
     bar = tag(
         "svg",
@@ -65,8 +52,9 @@ def _bar(one: Expected) -> Html:
         tag("rect", {"class": "track", "width": "100%", "height": 8, "rx": 4}),
         tag("rect", {"class": "fill", "width": width, "height": 8, "rx": 4}),
     )
-    label = tag("span", {"class": "label mono"}, cut(one.template, TEMPLATE_SHOWN))
-    return tag("li", None, tag("span", {"class": "pct"}, share(one.probability)), label, bar)
+    return tag(
+        "li", None, tag("span", {"class": "pct"}, share(one.probability)), names.told(one.key, one.template), bar
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from offscript.diagnosis import Diagnosis
 from offscript.plain import duration
-from offscript.report.markup import Html, cut, tag
+from offscript.report.markup import Html, tag
+from offscript.report.names import Names
+from offscript.session_path import OF_VALUES
 
 BEFORE, AFTER = 6, 3
 """Steps shown before and after the departure: with the marks for what is left out, a screenful."""
 
-TEMPLATE_SHOWN = 140
-
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of a session: its template, the seconds since the one before, and how it stands."""
+    """A step of a session: its name, the seconds since the one before, and how it stands."""
 
-    template: str
+    name: Html
     seconds: float | None
     stands: str
 
 
-def steps(diagnosis: Diagnosis, templates: Mapping[int, str]) -> Html:
+def steps(diagnosis: Diagnosis, names: Names) -> Html:
     """Return the steps about the departure as a list, with what was missing; nothing where no path is known."""
-    found = list(_steps(diagnosis, templates))
+    found = list(_steps(diagnosis, names))
     if len(found) < 2 and not diagnosis.missing:
         return Html("")
     middle = _departure(diagnosis, len(found))
     first, last = max(0, middle - BEFORE), min(len(found), middle + AFTER + 1)
     rows = [_gap(first, "earlier")] + [_row(step) for step in found[first:last]]
-    rows += [_missing(one.template) for one in diagnosis.missing[:BEFORE]] + [_gap(len(found) - last, "later")]
+    rows += [_missing(names.step(one.key, one.template)) for one in diagnosis.missing[:BEFORE]] + [
+        _gap(len(found) - last, "later")
+    ]
     start = Html("") if diagnosis.path_is_whole else tag("li", {"class": "gap"}, "the beginning is not known")
     return tag("ol", {"class": "steps"}, start, *rows)
 
@@ -51,27 +53,45 @@ def _own(diagnosis: Diagnosis) -> int | None:
     return next((place for place, one in enumerate(diagnosis.entries) if one.line.offset == offset), None)
 
 
-def _steps(diagnosis: Diagnosis, templates: Mapping[int, str]) -> Iterator[Step]:
+def _steps(diagnosis: Diagnosis, names: Names) -> Iterator[Step]:
     """The entries of the session, or the keys where only these are known."""
-    nodes = diagnosis.walk.nodes if diagnosis.walk is not None else ()
     slow = {(edge.before.key, edge.after.key) for edge in diagnosis.slow}
     own = _own(diagnosis)
-    taken = _path(diagnosis, templates)
-    for place, (key, template, time) in enumerate(taken):
-        before_key, _, before = taken[place - 1] if place else (0, "", None)
+    before_key, before = 0, None
+    for place, (key, template, time) in enumerate(_path(diagnosis, names)):
         seconds = None if before is None or time is None else time - before
-        off_script = place < len(nodes) and nodes[place] is None
-        stands = "off" if off_script else "slow" if (before_key, key) in slow else "own" if place == own else "on"
-        yield Step(template, seconds, stands)
+        stands = _standing(diagnosis, place, key)
+        if stands != "off" and (before_key, key) in slow:
+            stands = "slow"
+        elif stands != "off" and place == own:
+            stands = "own"
+        yield Step(names.step(key, template), seconds, stands)
+        before_key, before = key, time
 
 
-def _path(diagnosis: Diagnosis, templates: Mapping[int, str]) -> list[tuple[int, str, float | None]]:
+def _standing(diagnosis: Diagnosis, place: int, key: int) -> str:
+    """Whether a step is on script; without a workflow nobody can say so of what came after the departure."""
+    if diagnosis.walk is not None and place < len(diagnosis.walk.nodes):
+        return "off" if diagnosis.walk.nodes[place] is None else "on"
+    is_value = diagnosis.verdict.reason in OF_VALUES
+    if key <= 0 or (place == diagnosis.departure and not is_value):
+        return "off"
+    return "after" if diagnosis.departure is not None and place > diagnosis.departure and not is_value else "on"
+
+
+def _path(diagnosis: Diagnosis, names: Names) -> list[tuple[int, str, float | None]]:
     if diagnosis.entries:
         return [(entry.key, entry.template, entry.time) for entry in diagnosis.entries]
-    return [(key, templates.get(key, "a line never seen before"), None) for key in diagnosis.keys]
+    return [(key, names.templates.get(key, ""), None) for key in diagnosis.keys]
 
 
-_SIGNS = {"on": ("✓", "on script"), "off": ("✗", "off script"), "slow": ("◷", "slow"), "own": ("●", "judged")}
+_SIGNS = {
+    "after": ("·", "after the departure"),
+    "on": ("✓", "on script"),
+    "off": ("✗", "off script"),
+    "slow": ("◷", "slow"),
+    "own": ("●", "judged"),
+}
 
 
 def _row(step: Step) -> Html:
@@ -81,14 +101,14 @@ def _row(step: Step) -> Html:
         "li",
         {"class": step.stands},
         tag("span", {"class": "sign", "title": told, "role": "img", "aria-label": told}, sign),
-        tag("span", {"class": "mono label"}, cut(step.template, TEMPLATE_SHOWN)),
+        step.name,
         tag("span", {"class": "took"}, taken),
     )
 
 
-def _missing(template: str) -> Html:
+def _missing(name: Html) -> Html:
     sign = tag("span", {"class": "sign", "role": "img", "aria-label": "missing"}, "○")
-    return tag("li", {"class": "missing"}, sign, tag("span", {"class": "mono label"}, cut(template, TEMPLATE_SHOWN)))
+    return tag("li", {"class": "missing"}, sign, name)
 
 
 def _gap(count: int, word: str) -> Html:

@@ -1,0 +1,189 @@
+"""The report of a detection, from verdicts to a file: read again, diagnosed, grouped into incidents, written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from offscript.casefile import Case, cases
+from offscript.console import progress_bar, say
+from offscript.detector import COUNTED, Detector
+from offscript.diagnosis import Diagnoser, Diagnosis
+from offscript.entries import Line, Verdict
+from offscript.errors import UsageError
+from offscript.incidents import gap_of, incidents
+from offscript.report.contents import Contents, Shown
+from offscript.report.page import page
+from offscript.sources import STDIN, Report, read
+from offscript.sources.paths import find_sources
+
+VERDICTS_KEPT = 10_000
+"""Verdicts that a report is made of, the first ones: as many as a second reading looks up lines for."""
+
+FIRST_LINES = 50
+"""Lines looked at for the first stamp: a log may begin with a banner."""
+
+
+@dataclass(slots=True)
+class Kept:
+    """The verdicts that pass by, the first `VERDICTS_KEPT` of them kept; `more` counts the others."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    more: int = 0
+
+    def passing(self, verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+        """Yield the verdicts unchanged."""
+        for verdict in verdicts:
+            if len(self.verdicts) < VERDICTS_KEPT:
+                self.verdicts.append(verdict)
+            else:
+                self.more += 1
+            yield verdict
+
+
+def check_report(path: Path, logs: Sequence[str] = (), model: Path | None = None) -> None:
+    """Raise UsageError when a report cannot be written there: no such folder, not a file, a log, inside the model.
+
+    For a caller who is about to judge for a while, and would rather know before.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError("is not a file", where=str(path), remedy="give the name of a file for the report")
+        if model is not None and model.resolve() in path.resolve().parents:
+            raise UsageError("is inside the model's folder", where=str(path), remedy="write the report elsewhere")
+        if logs and path.exists() and any(Path(file).samefile(path) for file in _files(logs)):
+            raise UsageError("is a log that is to be read", where=str(path), remedy="give another file for the report")
+        beside = _beside(path)
+        beside.touch(exist_ok=False)
+        beside.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def write_report(
+    path: Path,
+    detector: Detector,
+    kept: Kept,
+    met: Report | None,
+    *,
+    again: Sequence[str],
+    model: Path | None,
+) -> None:
+    """Write the report of what a detector said of some logs, and say where it is.
+
+    `met` is what their reading met; `again` are the logs, where they can be read once more; `model` the folder whose
+    journal has the verdicts, if one has.
+    """
+    config = detector.model.config
+    can_read = bool(again) and STDIN not in again
+    with progress_bar() as told:
+        contents = report_of(
+            detector,
+            kept,
+            sources=met.sources if met is not None else again,
+            notes=met.findings() if met is not None else (),
+            again=read(*again, config=config, progress=lambda done, of: told("reading again", done, of or 0))
+            if can_read and kept.verdicts
+            else None,
+            first=read(*again, config=config) if can_read else (),
+            model_name="" if model is None else str(model),
+        )
+    write_page(path, contents)
+    say(f"report {path}")
+
+
+def write_page(path: Path, contents: Contents) -> None:
+    """Write the page: whole, or not at all."""
+    beside = _beside(path)
+    try:
+        with beside.open("x", encoding="utf-8") as file:
+            file.write(page(contents))
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _files(logs: Sequence[str]) -> list[str]:
+    return [file for source in find_sources(logs) for file in source.files if file != STDIN]
+
+
+def _beside(path: Path) -> Path:
+    """Where the page is written until it is whole: in the same folder, so that it can take its name at once."""
+    return path.with_name(f".offscript-{os.getpid()}.html")
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot be written ({error.strerror})", where=str(path), remedy="give another file or folder")
+
+
+def report_of(
+    detector: Detector,
+    kept: Kept,
+    *,
+    sources: Sequence[str],
+    notes: Sequence[str] = (),
+    again: Iterable[Line] | None = None,
+    first: Iterable[Line] = (),
+    model_name: str = "",
+    anywhere: bool = False,
+) -> Contents:
+    """Return what a report shows of the verdicts kept (ours).
+
+    Args:
+        detector: the detector that gave them, at the end of the input.
+        kept: the verdicts.
+        sources: the names of what was judged.
+        notes: what the reading met.
+        again: the same lines once more, from their beginning; without them only the last steps before a verdict are
+            known, and not the lines around it.
+        first: the first lines, for the time at which the log begins.
+        model_name: the folder of the model, where `offscript explain` finds the verdicts; empty where it does not.
+        anywhere: whether the lines may come from a source of another name.
+    """
+    model = detector.model
+    found = {} if again is None else cases(model, again, kept.verdicts, anywhere=anywhere)
+    diagnoser = Diagnoser(model)
+    diagnoses = [_diagnosed(diagnoser, verdict, found.get(verdict.id)) for verdict in kept.verdicts]
+    grouped = incidents(diagnoses, gap_of(model))
+    return Contents(
+        model=model_name,
+        version=model.version,
+        lineage=model.lineage,
+        sources=tuple(sources),
+        cases=tuple(Shown(one, _around(found.get(one.first.verdict.id))) for one in grouped),
+        counts=tuple((name, detector.counts[name]) for name in COUNTED if detector.counts[name]),
+        notes=(*notes, *_limits(kept, read_again=again is not None or not kept.verdicts)),
+        learnt=tuple(model.facts.get("findings", ())),
+        span=_span(detector, first),
+        templates={key: model.templates.template(key).text for key in sorted(model.templates.keys())},
+    )
+
+
+def _diagnosed(diagnoser: Diagnoser, verdict: Verdict, case: Case | None) -> Diagnosis:
+    if case is None or not case.entries:
+        return diagnoser.of(verdict)
+    return diagnoser.of(verdict, case.entries, whole=case.path_is_whole, ended=case.ended)
+
+
+def _around(case: Case | None) -> tuple[Line, ...]:
+    return () if case is None or case.line is None else (*case.before, case.line, *case.after)
+
+
+def _limits(kept: Kept, *, read_again: bool) -> Iterator[str]:
+    """What is not on the page, and why."""
+    if kept.more:
+        yield f"{kept.more:,} later verdicts are not in this report, which is made of the first {len(kept.verdicts):,}"
+    if not read_again:
+        yield "the log was not read a second time: of a path the last steps are known, and no lines around it"
+
+
+def _span(detector: Detector, first: Iterable[Line]) -> tuple[float, float] | None:
+    """The time of the first stamp and the latest clock."""
+    fields = (detector.model.header.split(line.text) for line in islice(first, FIRST_LINES))
+    began = next((one.time for one in fields if one is not None and one.time is not None), None)
+    now = detector.now()
+    return None if began is None or now is None else (min(began, now), now)
