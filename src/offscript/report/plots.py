@@ -19,6 +19,12 @@ FAR = 20.0
 """A number this many times the end of its range away is drawn on a logarithmic scale: on a plain one the range would
 be a line of a few pixels."""
 
+WIDEST = 1e12
+"""Ratio of the ends of a logarithmic scale at most: what is smaller stands at its left end, as nothing does."""
+
+LEAST = 1e-290
+"""Below it logarithms of quotients fail; no measure of anything is so small."""
+
 MARGIN = 0.06
 """Share of the plot left free at both ends, for the signs that stand there."""
 
@@ -72,21 +78,22 @@ def scale_of(measured: Measured) -> Scale:
     least, most = min(points), max(points)
     lowest = min((point for point in points if point > 0), default=0.0)
     is_far = most > FAR * abs(measured.high) or measured.number * FAR < measured.low
-    return _logarithmic(least, lowest, most) if least >= 0 and lowest and is_far else _linear(least, most)
+    can_be_log = least >= 0 and most > LEAST
+    return _logarithmic(least, lowest, most) if can_be_log and is_far else _linear(least, most)
 
 
 def _linear(least: float, most: float) -> Scale:
     span = (most - least) or abs(most) or 1.0
 
     def at(number: float) -> float:
-        return 100 * (MARGIN + (1 - 2 * MARGIN) * (number - least) / span)
+        return 100 * (MARGIN + (1 - 2 * MARGIN) * ((number - least) / span))
 
     return Scale(at, _round_ticks(least, most), is_log=False)
 
 
 def _logarithmic(least: float, lowest: float, most: float) -> Scale:
     """A scale of powers of ten; what is 0 stands at its left end."""
-    floor = lowest if least > 0 else lowest / 10
+    floor = max(lowest if least > 0 else lowest / 10, most / WIDEST)
     first, last = math.log10(floor), math.log10(most)
     span = (last - first) or 1.0
 
@@ -105,7 +112,7 @@ def _round_ticks(least: float, most: float) -> tuple[float, ...]:
     (0.0, 2.5, 5.0, 7.5, 10.0)
     """
     span = most - least
-    if not (span > 0 and math.isfinite(span)):
+    if not (span > LEAST and math.isfinite(span)):
         return (least,)
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = min((s * power for s in (1, 2, 2.5, 5, 10)), key=lambda s: abs(span / s - 4))
