@@ -11,6 +11,8 @@ import pytest
 from offscript import Entry, InputError, Line, Reason, UsageError, Verdict
 from offscript.demo_report import page_place, write_demo_page
 from offscript.evaluate.demo import OF_VALUES, SLACK_SECONDS, Demo, Fault, Judged, read_faults, run_demo, within
+from offscript.evaluate.departures import departures
+from offscript.evaluate.diagnosed import answers, rows_of
 from offscript.journal import Journal
 
 
@@ -42,6 +44,37 @@ def test_slow_steps_and_odd_values_are_found(demo: Demo) -> None:
         assert len(faults) > 20
         found = [judged for judged in faults if any(verdict.reason in reasons for verdict in judged.verdicts)]
         assert len(found) >= 0.8 * len(faults)
+
+
+def test_the_last_step_on_script_is_named(demo: Demo, recording: Path) -> None:
+    """Of the faults that are found 95% and more are diagnosed at the very line, and the page's table says how many.
+
+    The truth is the injector's. Networks trained on another processor may differ in a fault of a kind or two.
+    """
+    rows = rows_of(demo.model, demo.judged, answers(demo.model, demo.judged, recording))
+    assert sum(row.right for row in rows) >= 0.95 * sum(row.found for row in rows)
+    page = (Path(__file__).parents[1] / "docs" / "diagnosis.md").read_text("utf-8")
+    told = {cells[1]: list(map(int, cells[3:7])) for cells in (line.split(" | ") for line in table_of(page))}
+    assert told.keys() == {row.kind for row in rows}
+    for row in rows:
+        injected, found, right, wrong = told[row.kind]
+        assert (row.injected, right + wrong) == (injected, found)
+        assert abs(row.found - found) <= 2
+        assert abs(row.right - right) <= 2
+
+
+def table_of(page: str) -> list[str]:
+    """The rows of the table of faults in a page, without its head and its sums; a cell stands before the first."""
+    lines = page.rsplit("| --- |", maxsplit=1)[-1].splitlines()[1:]
+    return [" " + line for line in lines if line.startswith("| ") and not line.startswith("| all |")]
+
+
+def test_the_truth_of_a_fault_is_a_line_before_it(recording: Path) -> None:
+    """Every fault has a last line on script in a session it hit, one only but where a millisecond holds several."""
+    found = departures(recording)
+    assert len(found) > 190
+    assert all(one.last and one.last.keys() <= one.fault.sessions for one in found)
+    assert sum(len(lines) > 1 for one in found for lines in one.last.values()) <= 1
 
 
 def test_a_normal_run_is_left_in_peace(demo: Demo) -> None:

@@ -14,13 +14,15 @@ from offscript.journal import record_of
 from offscript.plain import duration, plain
 from offscript.render import clock, place
 from offscript.session_path import elapsed
+from offscript.wording import LEAST_NAMED
 from offscript.workflow.graph import Times
 
 WIDTH: Final = 100
 """Columns of the sentences: what is read without losing the line."""
 
-LINE: Final = 200
-"""Characters of a raw line that are shown; the log has the rest."""
+LINE, HEAD = 180, 60
+"""Characters of a raw line that are shown, and of them from its beginning: lines differ at their ends, and the log has
+the rest."""
 
 BEFORE, AFTER = 8, 4
 """Steps shown before and after a departure: those before tell more."""
@@ -51,11 +53,15 @@ def _section(title: str, rows: Iterator[str]) -> list[str]:
 
 def _context(case: Case) -> Iterator[str]:
     if case.line is None:
-        yield f"  > {plain(case.verdict.entry.text, LINE)}"
+        yield f"  > {_cut(case.verdict.entry.text)}"
         return
     for mark, lines in ((" ", case.before), (">", (case.line,)), (" ", case.after)):
         for line in lines:
-            yield f"  {mark} {line.number:>7}  {plain(line.text, LINE)}"
+            yield f"  {mark} {line.number:>7}  {_cut(line.text)}"
+
+
+def _cut(text: str) -> str:
+    return plain(text if len(text) <= LINE else f"{text[:HEAD]} … {text[HEAD - LINE :]}")
 
 
 def _path(diagnosis: Diagnosis, wording: Wording) -> Iterator[str]:
@@ -66,7 +72,7 @@ def _path(diagnosis: Diagnosis, wording: Wording) -> Iterator[str]:
     times = [None, *elapsed(diagnosis.entries)] if diagnosis.entries else [None] * len(keys)
     slow = {(edge.before.key, edge.after.key): edge for edge in diagnosis.slow}
     if first or not diagnosis.path_is_whole:
-        yield f"    ... {first:,} steps before" if diagnosis.path_is_whole else "    ..."
+        yield f"    ... {first:,} before" if diagnosis.path_is_whole else "    ..."
     for at in range(first, last):
         mark = "x" if at == departure else " "
         since = times[at]
@@ -77,7 +83,7 @@ def _path(diagnosis: Diagnosis, wording: Wording) -> Iterator[str]:
     if departure == len(keys):
         yield "  x            the session ended"
     elif last < len(keys):
-        yield f"    ... {len(keys) - last:,} steps after"
+        yield f"    ... {len(keys) - last:,} more"
 
 
 def _template(diagnosis: Diagnosis, at: int) -> str:
@@ -92,6 +98,8 @@ def _normal(times: Times) -> str:
 
 def _expected(diagnosis: Diagnosis, wording: Wording) -> Iterator[str]:
     for one in diagnosis.expected:
+        if one.probability < LEAST_NAMED:
+            continue
         bar = "#" * round(BAR * one.probability)
         yield f"  {one.probability:>6.1%}  {bar:<{BAR}}  {plain(wording.name(one.key, one.template))}"
 
