@@ -112,8 +112,7 @@ class BlockJudge:
         return [line.number, line.offset, line.text, key, template, self._last.time(slot)]
 
     def _later(self, scanned: Scanned, place: int) -> Later:
-        code = int(scanned.sessions[place])
-        return Later(scanned, place, self._reader, scanned.names[code] if code >= 0 else None)
+        return Later(scanned, place, self._reader)
 
     # -- blocks ----------------------------------------------------------------------------------------------------
 
@@ -150,7 +149,7 @@ class BlockJudge:
             self.sessions.close_all()
         found = self._of_closed(self._ends(), np.array([self.sessions.left_count]))
         self.sessions.done()
-        return self._told(found), {self.sessions.key(slot)[1] for slot in self.sessions.open_slots().tolist()}
+        return self._told(found), set(self.sessions.names_of(self.sessions.open_slots()))
 
     def _told(self, found: dict[Place, Flagged]) -> list[Verdict]:
         if found:

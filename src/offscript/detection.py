@@ -21,6 +21,9 @@ READ_FIRST = 5_000
 """Lines judged one by one even where compiled code lies ready: it takes a second or two to load, in which a small file
 is done; of a long one they are a tenth of a second."""
 
+LONG = 4 << 20
+"""Bytes of files that surely hold more than these lines: they are read in pieces from the first line on."""
+
 TOGETHER = 32
 """Blocks judged together, a megabyte of text each: what is new in them is scored in few full batches, and verdicts come
 half a second later at most."""
@@ -42,7 +45,8 @@ def detect(
     detector = detector if detector is not None else Detector(model)
     blocks: Iterator[Scanned | list[Line]]
     if isinstance(lines, InPieces) and detector.takes_blocks:
-        blocks = detector.scanned(checked_pieces(model.header, pieces_of(lines, READ_FIRST)))
+        first = READ_FIRST if lines.size is None or lines.size < LONG else 0
+        blocks = detector.scanned(checked_pieces(model.header, pieces_of(lines, first)))
     else:
         stream = checked(model.header, lines)
         blocks = iter(lambda: list(islice(stream, PIECE_LINES)), [])

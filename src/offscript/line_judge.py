@@ -100,8 +100,8 @@ class LineJudge:
             stamp = time if time == time else None
             began = stamp if began is None else began
             cases += self._closings(self.sessions.advance(scanned.source, stamp))
-            later = Later(scanned, place, self._reader, scanned.names[code] if code >= 0 else None)
-            cases.append(self._enter(scanned.source, later.session, key, later, (began, stamp)))
+            name = scanned.names[code] if code >= 0 else None
+            cases.append(self._enter(scanned.source, name, key, Later(scanned, place, self._reader), (began, stamp)))
             cases[-1].asked = asked.get(place)
             if (session := cases[-1].session) is not None:
                 open_here[id(session)] = session

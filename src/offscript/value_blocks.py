@@ -42,7 +42,7 @@ class BlockValues:
         self._of: Histories | None = None
         self._gauges: Numbers = np.empty(0, np.int64)
         self._before: Small = np.empty(0, np.int32)
-        self._by_symbols: dict[tuple[int, int], int] = {}
+        self._of_times = np.full(len(self._keys) ** 2, NOT_LOOKED_UP, np.int64)
         self._table = np.full(len(self._values.places) * len(self._keys), NOT_LOOKED_UP, np.int64)
 
     def flagged(self, scanned: Scanned, entered: Entered, histories: Histories, told: Numbers) -> dict[int, ValueFlag]:
@@ -86,17 +86,15 @@ class BlockValues:
         if not len(fresh):
             return
         before = histories.of(fresh["from"])[:, -1].astype(np.int32)
-        gauges = [self._time_gauge(*pair) for pair in zip(before.tolist(), fresh["symbol"].tolist(), strict=True)]
-        self._gauges = np.concatenate([self._gauges, np.array(gauges, np.int64)])
+        pairs = before.astype(np.int64) * len(self._keys) + fresh["symbol"]
+        for pair in np.unique(pairs[self._of_times[pairs] == NOT_LOOKED_UP]).tolist():
+            self._of_times[pair] = self._time_gauge(*divmod(pair, len(self._keys)))
+        self._gauges = np.concatenate([self._gauges, self._of_times[pairs]])
         self._before = np.concatenate([self._before, before])
 
     def _time_gauge(self, before: int, symbol: int) -> int:
-        found = self._by_symbols.get((before, symbol))
-        if found is None:
-            key = self._keys[symbol]
-            found = self._values.gauge_of(key, TIME, self._keys[before]) if key else NO_GAUGE
-            self._by_symbols[before, symbol] = found
-        return found
+        key = self._keys[symbol]
+        return self._values.gauge_of(key, TIME, self._keys[before]) if key else NO_GAUGE
 
 
 def _room_for(count: int) -> Cells:

@@ -38,12 +38,13 @@ class Later:
     scanned: Scanned
     place: int
     reader: Reader
-    session: str | None
 
     def made(self) -> Entry:
         """Make the entry as if its line had been read alone."""
         time = float(self.scanned.times[self.place])
-        return self.reader.entry_at(self.scanned.line(self.place), time if time == time else None, self.session)
+        code = int(self.scanned.sessions[self.place])
+        session = self.scanned.names[code] if code >= 0 else None
+        return self.reader.entry_at(self.scanned.line(self.place), time if time == time else None, session)
 
     def row(self) -> list[Json]:
         """Return what is remembered of the entry; that of a known key needs no matching."""

@@ -97,6 +97,18 @@ class Interner:
         """Return the name of a code."""
         return self._bytes[self._ends[code] : self._ends[code + 1]].tobytes()
 
+    def some(self, codes: Ints) -> list[bytes]:
+        """Return the names of some codes, in that order.
+
+        >>> interner = Interner()
+        >>> interner.intern(np.frombuffer(b"ab", np.uint8), np.array([0, 1]), np.array([1, 2]), np.empty(2, np.int64))
+        >>> interner.some(np.array([1, 0]))
+        [b'b', b'a']
+        """
+        kept = memoryview(self._bytes)  # type: ignore[arg-type]
+        spans = zip(self._ends[codes].tolist(), self._ends[codes + 1].tolist(), strict=True)
+        return [bytes(kept[begin:end]) for begin, end in spans]
+
     def _grow_table(self) -> None:
         self._table = np.zeros(2 * len(self._table), np.int64)
         ends = np.zeros(len(self._table) // 2 + 1, np.int64)
@@ -143,6 +155,10 @@ class Names(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         """Yield the names in order of code."""
         return (name.decode("utf-8", "surrogatepass") for name in self._interner.names(0))
+
+    def some(self, codes: Ints) -> list[str]:
+        """Return the names of some codes, in that order."""
+        return [name.decode("utf-8", "surrogatepass") for name in self._interner.some(codes)]
 
     @overload
     def __getitem__(self, code: int) -> str: ...

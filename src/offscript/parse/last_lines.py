@@ -70,6 +70,7 @@ class LastLines:
         self._bytes: Bytes = np.empty(FIRST_BYTES, np.uint8)
         self._used = 0
         self._held: deque[Held] = deque()
+        self._inside: dict[int, Numbers] = {}  # of blocks asked for: the places of entries within sessions
 
     def hold(self, block: Held) -> None:
         """Hold a block."""
@@ -77,14 +78,21 @@ class LastLines:
 
     def let_go(self) -> Held | None:
         """Return a block that is held no longer, whose last lines are to be kept; None while there is room."""
-        return self._held.popleft() if len(self._held) > BLOCKS_HELD else None
+        if len(self._held) <= BLOCKS_HELD:
+            return None
+        gone = self._held.popleft()
+        self._inside.pop(gone.before, None)
+        return gone
 
     def find(self, arrival: int) -> tuple[Scanned, int] | None:
         """The block of an entry, and its place there; None where it is held no longer."""
         block = next((block for block in reversed(self._held) if block.before < arrival), None)
         if block is None:
             return None
-        return block.scanned, int(np.flatnonzero(block.slots >= 0)[arrival - block.before - 1])
+        inside = self._inside.get(block.before)
+        if inside is None:
+            inside = self._inside[block.before] = np.flatnonzero(block.slots >= 0)
+        return block.scanned, int(inside[arrival - block.before - 1])
 
     def keep(self, slots: Slots, scanned: Scanned, entries: Numbers, open_slots: Callable[[], Slots]) -> None:
         """Keep the lines of some entries of a block; `open_slots` gives all whose lines must stay."""

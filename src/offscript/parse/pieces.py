@@ -38,6 +38,10 @@ class InPieces(Protocol):
     def __iter__(self) -> Iterator[Line]:
         """The lines."""
 
+    @property
+    def size(self) -> int | None:
+        """The bytes of all files, packed as they may be; None where nobody knows them."""
+
     def raw(self) -> Iterator[RawLines | list[Line]]:
         """The lines in pieces, in order; no piece is of two sources."""
 

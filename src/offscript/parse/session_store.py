@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.parse.histories import Histories
+from offscript.parse.interned import Names
 from offscript.parse.session_columns import (
     Entered,
     Numbers,
@@ -172,6 +173,15 @@ class SessionStore:
         """The source and the name of a session."""
         code = int(self.facts[slot]["code"])
         return self.sources[int(self.sessions[slot]["source"])], self.names[code] if code >= 0 else self._named[slot]
+
+    def names_of(self, slots: Slots) -> list[str]:
+        """The names of many sessions."""
+        codes = self.facts["code"][slots]
+        coded = codes >= 0
+        named = [self._named[slot] for slot in slots[~coded].tolist()]
+        if isinstance(self.names, Names):
+            return named + self.names.some(codes[coded])
+        return named + [self.names[code] for code in codes[coded].tolist()]
 
     def open_slots(self) -> Slots:
         """The records of the open sessions, in the order of their last entries."""

@@ -82,6 +82,11 @@ class Reading(Iterator[Line]):
             self._given = iter(next(self._pieces))
         return line
 
+    @property
+    def size(self) -> int | None:
+        """The bytes of all files, packed as they may be; None with a pipe among them."""
+        return self._total
+
     def raw(self) -> Iterator[RawLines | list[Line]]:
         """The lines that have not been taken yet, in pieces left as bytes where they need no repair."""
         self._feed = LineSplitter.feed_raw
