@@ -324,3 +324,16 @@ def test_standard_input_gives_a_line_before_the_next_is_written() -> None:
 def test_sources_keep_their_order() -> None:
     """Inputs are read as they were named; `-` is one of them."""
     assert [source.name for source in find_sources(["-", "-"])] == ["-"]
+
+
+def test_lines_of_a_long_file_are_whole_wherever_chunks_end(tmp_path: Path) -> None:
+    """Chunks end with a line where one ends nearby; lines longer than that, and the last one, come whole too."""
+    texts = ["x" * (977 * n % 90_000) + f" {n}" for n in range(400)] + ["last without an end"]
+    path = put(tmp_path / "a.log", "\n".join(texts))
+    assert path.stat().st_size > 3 << 20
+    lines = list(read(path))
+    assert [line.text for line in lines] == texts
+    data = path.read_bytes()
+    assert all(data[line.offset :].startswith(line.text.encode()) for line in lines)
+    pieces = list(read(path).raw())
+    assert [line for piece in pieces for line in piece] == lines

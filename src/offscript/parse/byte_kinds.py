@@ -167,6 +167,25 @@ def _differ_wide(_context: Any, _first: Any, _second: Any) -> tuple[Any, _Loweri
     return types.int64(types.int64, types.int64), lower
 
 
+_MANY: Final = ir.VectorType(_BYTE, 64)
+
+
+def _line_feeds_at(_context: Any, _place: Any) -> tuple[Any, _Lowering]:
+    def lower(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        read = builder.load(builder.inttoptr(arguments[0], _MANY.as_pointer()), align=1)
+        flags = builder.bitcast(builder.icmp_unsigned("==", read, _all(_MANY, 10)), _EIGHT)
+        return flags if sys.byteorder == "little" else builder.bitreverse(flags)
+
+    return types.uint64(types.int64), lower
+
+
+def _lowest_bit(_context: Any, _flags: Any) -> tuple[Any, _Lowering]:
+    def lower(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), lower
+
+
 # Bits all over: digits of the golden ratio, and of the square roots of 2, 3 and 5.
 _KEYS: Final = (0x9E3779B97F4A7C15, 0x6A09E667F3BCC909, 0xBB67AE8584CAA73B, 0x3C6EF372FE94F82B)
 
@@ -193,6 +212,12 @@ fold_wide: Callable[[int, int, int], None] = _lowered(_fold_wide)
 differ_wide: Callable[[int, int], int] = _lowered(_differ_wide)
 """A number that is 0 where 32 bytes from two addresses on are the same."""
 
+line_feeds_at: Callable[[int], Any] = _lowered(_line_feeds_at)
+"""A number whose bits, from the lowest on, tell which of the 64 bytes from an address on are line feeds."""
+
+lowest_bit: Callable[[Any], int] = _lowered(_lowest_bit)
+"""Which bit of a number of 64, from the lowest on, is the first that is not 0; 64 where all are."""
+
 first_flagged: Callable[[Any], int] = _lowered(_first_flagged)
 """Which of the eight bytes of a number, from the lowest on, is the first that is not 0: 0 to 7, or 8."""
 
@@ -206,7 +231,7 @@ _LOWS, _TOPS, _CASE = _eight(0x7F), _eight(0x80), _eight(0x20)
 _FROM_A, _PAST_Z, _FROM_MINUS, _PAST_NINE = (_eight(128 - byte) for byte in (97, 123, 45, 58))
 _ZEROS, _PAST_DIGITS = _eight(48), _eight(128 - 10)
 _THREE, _SEVEN = np.uint64(3), np.uint64(7)
-_DOTS, _QUOTES, _LINE_ENDS, _ONES = _eight(46), _eight(34), _eight(10), _eight(1)
+_DOTS, _QUOTES, _ONES = _eight(46), _eight(34), _eight(1)
 _ONE_BYTE: Final = np.uint64(8)
 
 
@@ -238,13 +263,6 @@ def inner_at(place: int) -> int:
     no_dot = (((eight ^ _DOTS) & _LOWS) + _LOWS) | eight
     # what follows the last byte is not known, so a dot there is not sure
     return first_flagged((other | (~no_dot & ~((no_dot & ~other & _TOPS) >> _ONE_BYTE))) & _TOPS)
-
-
-@compiled
-def line_ends_at(place: int) -> Any:
-    """Eight bytes of which those are not 0 that stand for line feeds among the eight from a place on."""
-    differs = eight_at(place) ^ _LINE_ENDS
-    return ~(((differs & _LOWS) + _LOWS) | differs) & _TOPS
 
 
 @compiled

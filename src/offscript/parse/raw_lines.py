@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.entries import Line
-from offscript.parse.byte_kinds import LINE_FEED, byte_at, first_flagged, fixed, line_ends_at
+from offscript.parse.byte_kinds import LINE_FEED, byte_at, fixed, line_feeds_at, lowest_bit
 from offscript.parse.byte_table import address_of
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.folds import is_space
@@ -25,6 +25,9 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 _RETURN: Final = fixed(13)
 _ONE: Final = np.uint64(1)
+
+AT_ONCE: Final = fixed(64)
+"""Bytes among which line ends are looked for at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +172,12 @@ def _split(
 ) -> tuple[int, int]:
     begin = address_of(data)
     base, past = begin - first, begin + len(data)
-    whole = past - len(data) % 8
+    whole = past - len(data) % AT_ONCE
     line = filled = 0
-    for place in range(begin, whole, 8):
-        ends = line_ends_at(place)
+    for place in range(begin, whole, AT_ONCE):
+        ends = line_feeds_at(place)
         while ends:
-            end = place + first_flagged(ends)
+            end = place + lowest_bit(ends)
             ends &= ends - _ONE
             filled += _take(begin, end, base, line, filled, starts, stops, ordinals)
             begin, line = end + 1, line + 1

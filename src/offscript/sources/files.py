@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from offscript.sources.unpack import PIECE, Unpacked, unpack
 if TYPE_CHECKING:
     from offscript.parse.raw_lines import RawLines
 
+# The last bytes of a chunk in which the end of a line is looked for: nearly all lines are shorter.
+_NEARBY = 1 << 12
 # Enough to tell text from machine code, and read at once.
 _HEAD = 1 << 16
 # Less than this says nothing: a pipe may give a few bytes first, and one control character among them is no program.
@@ -178,13 +181,34 @@ def _raw(file: str) -> Iterator[bytes]:
             f"cannot be opened ({reason.strerror})", where=file, remedy="check its permissions"
         ) from reason
     try:
-        while chunk := os.read(descriptor, PIECE):
-            yield chunk
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode) and hasattr(os, "pread")
+        yield from _in_lines(descriptor) if is_file else _as_they_come(descriptor)
     except OSError as reason:
         raise InputError(f"cannot be read ({reason.strerror})", where=file, remedy="check the disk or pipe") from reason
     finally:
         if file != STDIN:
             os.close(descriptor)
+
+
+def _as_they_come(descriptor: int) -> Iterator[bytes]:
+    while chunk := os.read(descriptor, PIECE):
+        yield chunk
+
+
+def _in_lines(descriptor: int) -> Iterator[bytes]:
+    """The bytes of a file that can be read at any place, in chunks that end with a line where one ends nearby.
+
+    What begins in one chunk and ends in the next has to be put together, which copies the next one.
+    """
+    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    while True:
+        ahead = os.pread(descriptor, _NEARBY, place + PIECE - _NEARBY)
+        size = PIECE - _NEARBY + ahead.rfind(b"\n") + 1 if len(ahead) == _NEARBY and b"\n" in ahead else PIECE
+        chunk = os.read(descriptor, size)
+        if not chunk:
+            return
+        place += len(chunk)
+        yield chunk
 
 
 def _with_head(chunks: Iterator[bytes]) -> Iterator[bytes]:
