@@ -11,6 +11,7 @@ from offscript.entries import Line, Verdict
 from offscript.errors import OffscriptError
 from offscript.model import Model
 from offscript.parse.header import Header, check_header
+from offscript.parse.header_forms import lines_that_fit
 from offscript.parse.pieces import PIECE_LINES, InPieces, pieces_of, sample_of, source_of
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ is done; of a long one they are a tenth of a second."""
 LONG = 4 << 20
 """Bytes of files that surely hold more than these lines: they are read in pieces from the first line on."""
 
-TOGETHER = 32
+TOGETHER = 64
 """Blocks judged together, a megabyte of text each: what is new in them is scored in few full batches, and verdicts come
 half a second later at most."""
 
@@ -86,7 +87,7 @@ def checked_pieces(header: Header, pieces: Iterator[RawLines | list[Line]]) -> I
     for _, run in groupby(pieces, key=source_of):
         ahead, first = sample_of(run, HEADER_SAMPLE)
         if first:
-            check_header(header, first, first[0].source)
+            check_header(header, first, first[0].source, lines_that_fit(header, [line.text for line in first]))
         yield from chain(ahead, run)  # noqa: B031  (what the look ahead took comes first, then the rest)
 
 

@@ -249,14 +249,14 @@ class Sightings:
         The network counts as `weight` sightings: (seen + weight x probability) / (all seen + weight), the posterior
         mean under a Dirichlet prior centred on the network. Also returns which cells were seen `often`, or more.
         """
-        names = np.ascontiguousarray(histories, np.int32)
-        group = np.array([self._group.get(name.tobytes(), -1) for name in names], np.int64)
+        names, size = np.ascontiguousarray(histories, np.int32).tobytes(), 4 * histories.shape[1]
+        group = np.array([self._group.get(names[at : at + size], -1) for at in range(0, len(names), size)], np.int64)
         known = np.flatnonzero(group >= 0)
         group = group[known]
         sizes = self._bounds[group + 1] - self._bounds[group]
         rows = np.repeat(known, sizes)
         cells = np.arange(len(rows)) + np.repeat(self._bounds[group] - (np.cumsum(sizes) - sizes), sizes)
-        whole = np.zeros(len(names))
+        whole = np.zeros(len(histories))
         whole[known] = self._total[group]
         blended = probabilities.astype(np.float64) * (weight / (whole + weight))[:, None]
         blended[rows, self.targets[cells]] += self.units[cells] / (whole[rows] + weight)

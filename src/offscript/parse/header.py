@@ -93,9 +93,10 @@ class Header:
 
     def share(self, texts: Sequence[str]) -> float:
         """The share of lines that this header fits, from 0 to 1; lines that read like continuations do not count."""
-        return self._share([self._read(text, None) is not None for text in texts], texts)
+        return self.share_of([self._read(text, None) is not None for text in texts], texts)
 
-    def _share(self, fits: Sequence[bool], texts: Sequence[str]) -> float:
+    def share_of(self, fits: Sequence[bool], texts: Sequence[str]) -> float:
+        """The same share, of lines of which it is known whether `split` reads them."""
         misses = sum(1 for text, fit in zip(texts, fits, strict=True) if not fit and not self.continues(text))
         return sum(fits) / (sum(fits) + misses) if sum(fits) + misses else 1.0
 
@@ -356,7 +357,7 @@ def _completed(found: Header, sample: Sequence[str], depth: int) -> Header:
         # A plain inner header still tells a container's indented lines from its records.
         inner = within if fits or in_container else None
     if inner is None:
-        return replace(found, coverage=round(found._share([fields is not None for fields in read], sample), 4))
+        return replace(found, coverage=round(found.share_of([fields is not None for fields in read], sample), 4))
     found = replace(found, inner=inner)
     return replace(found, coverage=round(found.share(sample), 4))
 
@@ -365,12 +366,14 @@ def _has_time(header: Header) -> bool:
     return bool(header.names.time) or any(column.shape == "stamp" for column in header.columns)
 
 
-def check_header(header: Header, lines: Sequence[Line], source: str) -> None:
+def check_header(header: Header, lines: Sequence[Line], source: str, fits: Sequence[bool] | None = None) -> None:
     """Refuse a source that a stored header does not fit (ours): InputError naming its first line that it does not.
 
-    It must fit at least nine tenths of the share it fitted when it was found; continuation lines do not count.
+    It must fit at least nine tenths of the share it fitted when it was found; continuation lines do not count. `fits`
+    says of each line whether it does, where somebody has found out already.
     """
-    share = header.share([line.text for line in lines])
+    texts = [line.text for line in lines]
+    share = header.share(texts) if fits is None else header.share_of(fits, texts)
     if share >= LEAST_SHARE * header.coverage:
         return
     first = next(line for line in lines if header.split(line.text) is None and not header.continues(line.text))

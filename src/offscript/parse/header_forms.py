@@ -61,7 +61,7 @@ class HeaderForms:
         self._limits: list[list[Limit] | None] = []
 
     def places(self, texts: Sequence[str]) -> Places:
-        """Find the parts of each line."""
+        """Find the parts of each line; there is one at least."""
         data, heads, stops = _joined(texts)
         alike = self._forms.number_bytes(folded(data), heads, stops)
         first = np.empty(len(self._forms), np.int64)
@@ -101,6 +101,20 @@ class HeaderForms:
                 return spans, None
             limits += more
         return spans, limits
+
+
+def lines_that_fit(header: Header, texts: Sequence[str]) -> list[bool]:
+    """Of each line whether `header.split` reads it, sooner where lines differ in digits only.
+
+    >>> from offscript.parse.header import detect_header
+    >>> sample = [f"2024-05-01 10:00:{n} INFO up" for n in range(10, 60)]
+    >>> lines_that_fit(detect_header(sample), [sample[0], "2024-13-01 10:00:00 INFO up", "up"])
+    [True, False, False]
+    """
+    if texts and header.kind == "columns" and header.inner is None:
+        fits: list[bool] = (HeaderForms(header).places(texts).begins[0] >= 0).tolist()
+        return fits
+    return [header.split(text) is not None for text in texts]
 
 
 def _again(form: Stamp, found: re.Match[str], text: str) -> re.Match[str] | None:

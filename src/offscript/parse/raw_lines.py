@@ -56,8 +56,13 @@ class RawLines:
 
     def __iter__(self) -> Iterator[Line]:
         """Yield the lines as text, one by one."""
-        for place in range(len(self.starts)):
-            yield self.line(place)
+        # numbers of Python's own are had sooner many at once, and often the first lines are all that is asked for
+        for begin in range(0, len(self.starts), AT_ONCE):
+            part = slice(begin, begin + AT_ONCE)
+            columns = (some[part].tolist() for some in (self.starts, self.stops, self.ordinals, self.offsets))
+            for start, stop, ordinal, offset in zip(*columns, strict=True):
+                text = self.data[start:stop].decode("utf-8")
+                yield Line(text, self.source, self.number + ordinal, self.offset + offset)
 
     def part(self, begin: int, end: int) -> RawLines:
         """Some of the lines, of the same bytes."""

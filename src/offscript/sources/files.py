@@ -200,10 +200,11 @@ def _in_lines(descriptor: int) -> Iterator[bytes]:
 
     What begins in one chunk and ends in the next has to be put together, which copies the next one.
     """
-    place = os.lseek(descriptor, 0, os.SEEK_CUR)
+    place, near = os.lseek(descriptor, 0, os.SEEK_CUR), min(_NEARBY, PIECE // 16)
     while True:
-        ahead = os.pread(descriptor, _NEARBY, place + PIECE - _NEARBY)
-        size = PIECE - _NEARBY + ahead.rfind(b"\n") + 1 if len(ahead) == _NEARBY and b"\n" in ahead else PIECE
+        ahead = os.pread(descriptor, near, place + PIECE - near)
+        end = ahead.rfind(b"\n") if len(ahead) == near else -1
+        size = PIECE - near + end + 1 if end >= 0 else PIECE
         chunk = os.read(descriptor, size)
         if not chunk:
             return
