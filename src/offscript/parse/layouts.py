@@ -98,13 +98,14 @@ def _find_stamp(texts: Sequence[str], forms: Sequence[str]) -> tuple[Column, ...
 def _stamps_in(text: str, forms: Sequence[str]) -> list[tuple[str, int]]:
     """(format, words before it) of each stamp near the start of a line; of one format the first only."""
     found: dict[str, int] = {}
+    folded = form_of(text) if len(forms) > 1 else ""
     for skip, token in enumerate(_TOKEN.finditer(text)):
         if skip >= MOST_COLUMNS - 2 or (found and text[token.end() - 1] == ":"):
             break  # behind `component[pid]:` comes the message, which may have a stamp of its own
         start = token.start()
         if len(forms) > 1 and not _STAMP_START.match(text, start, start + LONGEST_START):
             continue
-        for form in forms if len(forms) == 1 else _likely(text[start : start + LONGEST_START]):
+        for form in forms if len(forms) == 1 else _likely(folded, start):
             if form not in found and (match := probe("stamp", form).match(text, start)):
                 a, f, b, z = match.group("a", "f", "b", "z")
                 if stamp(form).seconds(a, f, b, z, None) is not None:
@@ -112,11 +113,11 @@ def _stamps_in(text: str, forms: Sequence[str]) -> list[tuple[str, int]]:
     return list(found.items())
 
 
-def _likely(begin: str) -> Sequence[str]:
-    """The formats that a stamp with this beginning may have, by all but the values of its digits."""
-    if not begin.isascii():
+def _likely(folded: str, start: int) -> Sequence[str]:
+    """The formats of the stamps that may begin there, by all of a line but the values of its digits."""
+    if not (folded.isascii() or folded[start : start + LONGEST_START].isascii()):
         return FORMATS
-    parts = _PARTS.match(form_of(begin))
+    parts = _PARTS.match(folded, start, start + LONGEST_START)
     return _with_start(parts.group()) if parts else ()
 
 

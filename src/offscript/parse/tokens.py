@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from offscript.entries import WILDCARD
@@ -148,6 +149,10 @@ def _parts(pieces: Pieces) -> list[str]:
     return parts
 
 
+WORDS_KEPT: Final = 1 << 12
+"""Token sequences whose words are remembered: those of one log are asked for again and again while it is learnt."""
+
+
 def is_word(token: str) -> bool:
     """Tell whether a token is a constant with a letter in it: only these count for tau and for the LCS (ours).
 
@@ -160,6 +165,7 @@ def is_word(token: str) -> bool:
     return token.isalpha() or (token != WILDCARD and _WORD.search(token) is not None)
 
 
+@lru_cache(maxsize=WORDS_KEPT)
 def words_of(tokens: Tokens) -> Tokens:
     """Return the constants with letters of a token sequence, in order.
 
