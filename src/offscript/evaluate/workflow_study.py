@@ -75,7 +75,7 @@ FULL: Final = Plan()
 
 def quick() -> Plan:
     """A look within a minute: a few systems, fewer runs."""
-    return Plan(6, 1, 300, quick=True)
+    return Plan(4, 1, 200, quick=True)
 
 
 @dataclass(frozen=True, slots=True)
