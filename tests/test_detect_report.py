@@ -49,6 +49,16 @@ def test_a_report_tells_what_was_found(place: Path) -> None:
     assert not list(place.glob(".offscript*"))
 
 
+def test_with_tasks_the_workflow_is_drawn(place: Path) -> None:
+    """`--task` lays the sessions on their workflow, and the page shows where they left it."""
+    page = place / "drawn.html"
+    done = run("detect", place / "app.model", place / "today.log", "--complete", "--report", page, "--task")
+    assert done.returncode == 0, done.stderr
+    source = page.read_text("utf-8")
+    assert 'class="ow"' in source
+    assert "ow-left" in source
+
+
 def test_the_same_log_gives_the_same_page(place: Path) -> None:
     """A report has no clock of its own: a page can be compared with the one of yesterday."""
     for name in ("one.html", "two.html"):

@@ -130,6 +130,9 @@ def detect_verb(
         bool, typer.Option("--no-journal", help="Do not keep the verdicts in the model folder.")
     ] = False,
     report: ReportOption = None,
+    task: Annotated[
+        bool, typer.Option("--task", help="Draw the workflows in the report: learning them takes a while.")
+    ] = False,
     exit_code: ExitOption = False,
 ) -> None:
     """Judge logs with a model: print each anomaly, where it is, what was expected instead, and why."""
@@ -159,7 +162,8 @@ def detect_verb(
             say(finding)
     if report is not None:
         met = None if reading is None else reading.report
-        write_report(report, detector, kept, met, again=() if live else logs, model=None if no_journal else model)
+        folder = None if no_journal else model
+        write_report(report, detector, kept, met, again=() if live else logs, model=folder, with_tasks=task)
     _end(detector, found, exit_code)
 
 

@@ -15,10 +15,12 @@ from offscript.diagnosis import Diagnoser, Diagnosis
 from offscript.entries import Line, Verdict
 from offscript.errors import UsageError
 from offscript.incidents import gap_of, incidents
+from offscript.model_workflows import workflows_of
 from offscript.report.contents import Contents, Shown
 from offscript.report.page import page
 from offscript.sources import STDIN, Report, read
 from offscript.sources.paths import find_sources
+from offscript.workflow.learn import Workflows
 
 VERDICTS_KEPT = 10_000
 """Verdicts that a report is made of, the first ones: as many as a second reading looks up lines for."""
@@ -71,11 +73,12 @@ def write_report(
     *,
     again: Sequence[str],
     model: Path | None,
+    with_tasks: bool = False,
 ) -> None:
     """Write the report of what a detector said of some logs, and say where it is.
 
     `met` is what their reading met; `again` are the logs, where they can be read once more; `model` the folder whose
-    journal has the verdicts, if one has.
+    journal has the verdicts, if one has. `with_tasks` learns the workflows of the model first, and draws them.
     """
     config = detector.model.config
     can_read = bool(again) and STDIN not in again
@@ -90,6 +93,7 @@ def write_report(
             else None,
             first=read(*again, config=config) if can_read else (),
             model_name="" if model is None else str(model),
+            workflows=workflows_of(detector.model, detector.model.times) if with_tasks and kept.verdicts else None,
         )
     write_page(path, contents)
     say(f"report {path}")
@@ -130,6 +134,7 @@ def report_of(
     first: Iterable[Line] = (),
     model_name: str = "",
     anywhere: bool = False,
+    workflows: Workflows | None = None,
 ) -> Contents:
     """Return what a report shows of the verdicts kept (ours).
 
@@ -143,10 +148,11 @@ def report_of(
         first: the first lines, for the time at which the log begins.
         model_name: the folder of the model, where `offscript explain` finds the verdicts; empty where it does not.
         anywhere: whether the lines may come from a source of another name.
+        workflows: those of the model, on which sessions are laid; without them no task is told or drawn.
     """
     model = detector.model
     found = {} if again is None else cases(model, again, kept.verdicts, anywhere=anywhere)
-    diagnoser = Diagnoser(model)
+    diagnoser = Diagnoser(model, workflows)
     diagnoses = [_diagnosed(diagnoser, verdict, found.get(verdict.id)) for verdict in kept.verdicts]
     grouped = incidents(diagnoses, gap_of(model))
     return Contents(

@@ -50,8 +50,12 @@ def card(case: Shown, number: int, model: str, names: Names, picture: Html, *, i
         _part("The session, step by step", steps(incident.first, names)),
         _part("The log", _lines(case), is_wide=True),
         _part("The workflow", picture, is_wide=True),
-        _part("Sessions", _sessions(incident)),
-        _part("How to go on", _commands(model, verdict)),
+        tag(
+            "div",
+            {"class": "last"},
+            _part("Sessions", _sessions(incident)),
+            _part("How to go on", _commands(model, verdict)),
+        ),
     )
     return tag("details", _named(incident, number) | {"open": is_open}, summary(incident, number), body)
 
