@@ -24,6 +24,7 @@ from offscript.detector import Detector
 from offscript.entries import Entry, Line
 from offscript.errors import InputError, OffscriptError, UsageError
 from offscript.explain_verb import explain_verb
+from offscript.feedback_verbs import learn_verb, undo_verb, versions_verb
 from offscript.journal import Journal
 from offscript.model import Model, check_place, journal_path, load
 from offscript.parse.header import Header, header_from_options
@@ -307,6 +308,9 @@ def demo_verb(
 app.command("explain")(explain_verb)
 app.command("workflow")(workflow_verb)
 app.command("reproduce")(reproduce_verb)
+app.command("learn")(learn_verb)
+app.command("versions")(versions_verb)
+app.command("undo")(undo_verb)
 
 
 def _end(detector: Detector, found: int, exit_code: bool) -> NoReturn:

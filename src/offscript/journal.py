@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -99,7 +99,9 @@ class Journal:
         with self._connection() as database:
             database.executemany("INSERT OR IGNORE INTO verdicts VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
             database.execute(
-                "DELETE FROM verdicts WHERE rowid <= (SELECT MAX(rowid) FROM verdicts) - ?", (MAX_VERDICTS,)
+                "DELETE FROM verdicts WHERE rowid <= (SELECT MAX(rowid) FROM verdicts) - ? "
+                "AND id NOT IN (SELECT verdict FROM feedback)",
+                (MAX_VERDICTS,),
             )
 
     def get(self, verdict_id: str) -> Verdict:
@@ -126,6 +128,34 @@ class Journal:
         if len(rows) != 1 or not isinstance(rows[0][0], str) or not isinstance(rows[0][1], int):
             raise UsageError(f"no stored verdict has the id {verdict_id!r}", remedy="copy it from `offscript detect`")
         return rows[0][0], rows[0][1]
+
+    def note(
+        self, verdict_ids: Sequence[str], *, normal: bool, author: str = "", time: str = "", note: str = ""
+    ) -> None:
+        """Store a person's word on verdicts, whole ids: false alarms (`normal`) or confirmed anomalies."""
+        rows = [(_plain(one), int(normal), _plain(author), _plain(time), _plain(note)) for one in verdict_ids]
+        with self._connection() as database:
+            database.executemany("INSERT INTO feedback (verdict, normal, author, time, note) VALUES (?,?,?,?,?)", rows)
+
+    def confirmed(self, lineage: str) -> list[Verdict]:
+        """Return the verdicts of a lineage that were last said to be anomalies, oldest word first."""
+        return self._verdicts(
+            "SELECT record FROM verdicts JOIN (SELECT verdict, MAX(number) AS last, normal FROM feedback "
+            "GROUP BY verdict) ON verdict = id WHERE normal = 0 AND lineage = ? ORDER BY last",
+            lineage,
+        )
+
+    def verdicts(self, lineage: str) -> list[Verdict]:
+        """Return all stored verdicts of a lineage, oldest first."""
+        return self._verdicts("SELECT record FROM verdicts WHERE lineage = ? ORDER BY rowid", lineage)
+
+    def _verdicts(self, query: str, lineage: str) -> list[Verdict]:
+        with self._connection() as database:
+            rows = database.execute(query, (_plain(lineage),)).fetchall()
+        try:
+            return [verdict_of(json.loads(record)) for (record,) in rows]
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise ModelError("holds a damaged verdict", where=str(self._path), remedy=_REMEDY) from error
 
     def __len__(self) -> int:
         """Return the number of stored verdicts."""

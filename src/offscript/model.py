@@ -17,7 +17,7 @@ import math
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,14 @@ class Model:
     lineage: str = ""
     version: int = 1
 
-    def save(self, path: str | Path, *, author: str = "", time: str = "", note: str = "") -> Model:
+    def save(
+        self, path: str | Path, *, author: str = "", time: str = "", note: str = "", changes: Sequence[str] = ()
+    ) -> Model:
         """Write the model as the next version of the folder `path` and make it the current one.
 
-        Earlier versions stay. Returns the model as saved (with its version and lineage). `author`, `time` and `note`
-        are kept beside the hashed bytes. Raises ModelError when `path` is a file or somebody else's folder.
+        Earlier versions stay. Returns the model as saved (with its version and lineage). `author`, `time`, `note` and
+        `changes`, what it was taught, are kept beside the hashed bytes. Raises ModelError when `path` is a file or
+        somebody else's folder.
         """
         folder = _claim(Path(path))
         weights, body = _encode(self)
@@ -97,6 +100,8 @@ class Model:
             "time": time,
             "note": note,
             "lineage": lineage,
+            "parent": self.version if self.lineage else None,
+            "changes": list(changes),
             "sha256": {"model.json": _digest(body), "weights.safetensors": _digest(weights)},
         }
         files = {"weights.safetensors": weights, "model.json": body, "about.json": _dump(about)}
@@ -130,6 +135,17 @@ def load(path: str | Path, *, version: int | None = None) -> Model:
         lineage=str(about.get("lineage", "")),
         version=number,
     )
+
+
+def about_version(folder: Path, number: int) -> Mapping[str, Any]:
+    """Return what is kept beside a version, as it stands there; ModelError where it cannot be read."""
+    return _read_json(folder / "versions" / str(number) / "about.json", MAX_ABOUT_BYTES)
+
+
+def numbers_of(folder: Path) -> list[int]:
+    """Return the numbers of the versions of a model folder, ascending; ModelError if it is none."""
+    current_version(folder)
+    return sorted(_numbers(folder))
 
 
 def current_version(folder: Path) -> int:
@@ -286,17 +302,25 @@ def _config(stored: dict[str, Any]) -> Config:
 def _publish(folder: Path, number: int, files: Mapping[str, bytes]) -> None:
     """Write the files of a version, then switch CURRENT: a reader sees the old version or the new, never half."""
     draft = folder / "versions" / f".{number}.{os.getpid()}"
-    pointer = folder / f".CURRENT.{os.getpid()}"
     try:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         for name, content in files.items():
             _write_synced(draft / name, content)
         draft.rename(folder / "versions" / str(number))
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise _unwritable(folder, error) from error
+    switch(folder, number)
+
+
+def switch(folder: Path, number: int) -> None:
+    """Make a version the current one, at once: a reader sees the one before or this one."""
+    pointer = folder / f".CURRENT.{os.getpid()}"
+    try:
         _write_synced(pointer, f"{number}\n".encode())
         pointer.replace(folder / "CURRENT")
     except OSError as error:
-        shutil.rmtree(draft, ignore_errors=True)
         raise _unwritable(folder, error) from error
 
 

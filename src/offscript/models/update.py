@@ -93,6 +93,8 @@ def taught(model: KeyModel, normal: Sequence[Step], *, confirmed: Sequence[Step]
     for part in PARTS:
         ensemble = replace(started, networks=tuple(one.moved(part) for one in learnt))
         found = _accepting(grown, ensemble, own)
+        if not part:
+            found = _holding(found, replayed, worst)
         worse = int((replayed.scores(found, ensemble) > worst).sum())
         silenced = [step for step, score in zip(flagged, scores_of_steps(found, flagged), strict=True) if score < 1]
         if not worse and not silenced:
@@ -349,3 +351,17 @@ def _accepting(model: KeyModel, ensemble: Ensemble, own: _Pairs) -> KeyModel:
     return KeyModel(
         model.vocabulary, model.history, model.count_weight, replace(learnt, ensemble=ensemble, sightings=sightings)
     )
+
+
+def _holding(model: KeyModel, replayed: _Pairs, worst: npt.NDArray[np.float64]) -> KeyModel:
+    """The model in which replayed pairs that would newly be flagged are normal by definition: seen `often`.
+
+    By rank there is room for g keys after a history, and a new one pushes out another that was reported before.
+    """
+    learnt = model.learnt
+    lost = np.flatnonzero((replayed.scores(model, learnt.ensemble) >= 1) & (worst < 1))
+    if not len(lost):
+        return model
+    units = np.full(len(lost), learnt.often)
+    sightings = learnt.sightings.with_more(replayed.histories[lost], replayed.targets[lost], units)
+    return KeyModel(model.vocabulary, model.history, model.count_weight, replace(learnt, sightings=sightings))

@@ -1,0 +1,121 @@
+"""The verbs `learn`, `versions` and `undo`: a false alarm becomes the next version of a model, and the way back."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from offscript.console import Output, chosen, emit, print_rows, say
+from offscript.entries import Verdict
+from offscript.errors import ModelError, UsageError
+from offscript.feedback import accepted, learn
+from offscript.journal import Journal
+from offscript.model import current_version, journal_path, load
+from offscript.versions import alone, check_pace, undo, versions
+
+SHOWN: Final = 20
+"""Verdicts listed by a preview: a screenful; the rest is counted."""
+
+ModelDir = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder made by `offscript fit`.")]
+
+
+def learn_verb(
+    model: ModelDir,
+    verdict_ids: Annotated[
+        list[str],
+        typer.Argument(metavar="VERDICT_ID...", help="As `offscript detect` printed them; all are one update."),
+    ],
+    normal: Annotated[
+        bool | None,
+        typer.Option("--normal/--anomalous", help="A false alarm, to be learnt; or an anomaly, never to be silenced."),
+    ] = None,
+    note: Annotated[str, typer.Option("--note", help="Why, kept with the version.")] = "",
+    author: Annotated[str, typer.Option("--author", help="Who says so. Default: who is logged in.")] = "",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only say which stored verdicts would change; change nothing.")
+    ] = False,
+) -> None:
+    """Say of verdicts that they were false alarms, or that they were right: the model learns the former."""
+    if normal is None:
+        raise UsageError("say what the verdicts were", remedy="give --normal or --anomalous")
+    current_version(model)
+    if not journal_path(model).exists():
+        remedy = "run `offscript detect` without --no-journal first"
+        raise UsageError("no verdicts are stored", where=str(model), remedy=remedy)
+    journal = Journal(journal_path(model))
+    word = {"author": author or _user(), "time": datetime.now(UTC).isoformat(timespec="seconds"), "note": note}
+    with alone(model):
+        known = [journal.get(one) for one in dict.fromkeys(verdict_ids)]
+        if normal:
+            _learn(model, journal, known, word, preview=preview)
+        elif preview:
+            say(f"{len(known)} confirmed: no later update could silence them; nothing was stored")
+        else:
+            journal.note([verdict.id for verdict in known], normal=False, **word)
+            say(f"{len(known)} confirmed: no later update will silence them")
+            for verdict in accepted(load(model), known):
+                say(f"{verdict.id} is accepted by the version in force; `offscript undo {model}` goes back")
+
+
+def _learn(folder: Path, journal: Journal, known: list[Verdict], word: dict[str, str], *, preview: bool) -> None:
+    model = load(folder)
+    for verdict in known:
+        if journal.origin(verdict.id)[0] != model.lineage:
+            raise ModelError(
+                f"verdict {verdict.id} was given by another model", where=str(folder), remedy="judge the log again"
+            )
+    lesson = learn(model, known, confirmed=journal.confirmed(model.lineage))
+    stored = journal.verdicts(model.lineage)
+    before = {verdict.id for verdict in accepted(model, stored)}
+    gone = [verdict for verdict in accepted(lesson.model, stored) if verdict.id not in before]
+    for change in lesson.changes:
+        say(change)
+    say(f"{len(gone):,} of {len(stored):,} stored verdicts would not be given any more:")
+    for verdict in gone[:SHOWN]:
+        emit(f"{verdict.id} {verdict.reason} {verdict.entry.line.source}:{verdict.entry.line.number}")
+    if len(gone) > SHOWN:
+        say(f"and {len(gone) - SHOWN:,} more")
+    if preview:
+        say("a preview: nothing was changed")
+        return
+    check_pace(folder, datetime.now(UTC))
+    saved = lesson.model.save(folder, **word, changes=lesson.changes)
+    journal.note([verdict.id for verdict in known], normal=True, **word)
+    say(f"model {folder}, version {saved.version}; `offscript undo {folder}` goes back")
+
+
+def versions_verb(
+    model: ModelDir,
+    output: Annotated[
+        Output | None, typer.Option("--output", help="Default: a table on a terminal, JSON lines on a pipe.")
+    ] = None,
+) -> None:
+    """List the versions of a model: who taught what, when and why; * is the one in force."""
+    columns = ["version", "current", "from", "time", "author", "note", "taught"]
+    rows = [
+        [v.number, "*" if v.is_current else "", v.parent, v.time, v.author, v.note, "\n".join(v.changes)]
+        for v in versions(model)
+    ]
+    print_rows("versions", columns, rows, chosen(output))
+    say(f"{sum(len(v.changes) for v in versions(model)):,} things taught in all")
+
+
+def undo_verb(model: ModelDir) -> None:
+    """Go back to the version before the last update; versions are never deleted."""
+    current_version(model)
+    with alone(model):
+        left, back = undo(model)
+    for change in left.changes:
+        say(f"no longer: {change}")
+    say(f"model {model}, version {back.number} is in force; version {left.number} stays in the folder")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may have no name for its user
+        return ""
