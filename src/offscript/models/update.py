@@ -3,7 +3,7 @@
 CCS 2017 section 3.3 trains on one reported pair and says no more. Here the layers that read a history stay as they
 are, and of the softmax layer only what belongs to the reported keys is trained, until each network accepts them; the
 stored pairs are replayed meanwhile. So all other keys keep their odds among themselves, the states of the replayed
-histories are the same in every version, and an update takes milliseconds and no compiler.
+histories are the same in every version, and an update needs no compiler.
 """
 
 from __future__ import annotations
