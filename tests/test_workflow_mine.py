@@ -73,6 +73,21 @@ def mistaken(session: tuple[int, ...], chance: random.Random) -> tuple[int, ...]
     return chance.choice([before + after, before + here + here + after, before + after[:1] + here + after[1:]])
 
 
+def test_kinds_of_sessions_that_share_keys_are_branches() -> None:
+    """Clients that log in, open and close transactions alike are one choice among clients."""
+    clients = [
+        sequence(step(3), loop(sequence(step(4), step(5)), skip()), step(6)),  # begins with 3, commits with 6
+        sequence(step(3), step(10), step(11), loop(step(12), skip()), step(13), step(6)),
+        sequence(step(15), step(16), step(17), step(3), step(18), step(19), choice(step(6), step(7))),
+        sequence(step(20), step(21), loop(sequence(step(4), step(22)), skip()), step(23)),
+    ]
+    task = sequence(step(1), step(2), choice(*clients), step(8))
+    mined = mine(played(task, 600))
+    fresh = played(task, 300, seed=1)
+    assert all(accepts(mined, session) for session in fresh)
+    assert all(accepts(task, session) for session in played(mined, 300)), str(mined)
+
+
 def test_the_true_task_is_described_shorter_than_looser_and_tighter_trees() -> None:
     """The criterion prefers the task to a flower of its keys, and to a tree with only its commonest run."""
     task = TASKS["creation and deletion"]

@@ -13,18 +13,10 @@ from dataclasses import dataclass
 from offscript.workflow.build import workflow_of
 from offscript.workflow.cuts import Run
 from offscript.workflow.graph import Times, Walk, Workflow
+from offscript.workflow.kinds import separate
 from offscript.workflow.mine import mine
 from offscript.workflow.play import accepts
 from offscript.workflow.walk import lay, mistakes, walk
-
-USUAL = 0.05
-"""Share of the sessions that begin alike in which a key must be to speak for them: more than a few percent of noise."""
-
-ALIKE = 0.5
-"""Share of their keys that groups of one task have in common at least: more that is equal than different."""
-
-RARE_TASK = 0.01
-"""Share of all sessions below which a group that resembles a task at all is taken for a variant of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,59 +102,6 @@ def workflows(
     places = {number + 1: place + 1 for place, number in enumerate(order)}
     found = [Stray(one.keys, one.count, True, places[one.task], one.walk) for one in strays]
     return Workflows(flows, (*found, *_open_strays(Workflows(flows), still_open)))
-
-
-def separate(runs: Mapping[Run, int]) -> list[Counter[Run]]:
-    """Part whole sessions by their tasks: those with the most sessions first.
-
-    Sessions that begin with the same key are together; such groups are one where they have most keys in common, each
-    key weighed by the share of sessions that have it. A group that is rare goes to the one it resembles most.
-
-    >>> [dict(task) for task in separate({(1, 2, 3): 50, (2, 1, 3): 40, (3, 4, 5): 30, (2, 3): 1})]
-    [{(1, 2, 3): 50, (2, 1, 3): 40, (2, 3): 1}, {(3, 4, 5): 30}]
-    """
-    groups: dict[int, Counter[Run]] = {}
-    for run, count in sorted(runs.items()):
-        if run:
-            groups.setdefault(run[0], Counter())[run] += count
-    total = sum(group.total() for group in groups.values())
-    tasks = sorted(groups.values(), key=lambda group: (-group.total(), min(group)))
-    while True:
-        pair = _nearest(tasks, total)
-        if pair is None:
-            return tasks
-        tasks[pair[0]] += tasks.pop(pair[1])
-        tasks.sort(key=lambda group: (-group.total(), min(group)))
-
-
-def _nearest(tasks: list[Counter[Run]], total: int) -> tuple[int, int] | None:
-    """The two groups most alike, if they are of one task; the larger one first."""
-    shares = [_shares(task) for task in tasks]
-    best, found = 0.0, None
-    for one in range(len(tasks)):
-        for other in range(one + 1, len(tasks)):
-            alike = _likeness(shares[one], shares[other])
-            is_rare = tasks[other].total() < RARE_TASK * total
-            if alike > best and (alike >= ALIKE or is_rare):
-                best, found = alike, (one, other)
-    return found
-
-
-def _shares(runs: Counter[Run]) -> dict[int, float]:
-    """The share of the sessions that have each key, where it is usual."""
-    having: Counter[int] = Counter()
-    for run, count in runs.items():
-        having.update(dict.fromkeys(set(run), count))
-    total = runs.total()
-    return {key: count / total for key, count in having.items() if count >= USUAL * total}
-
-
-def _likeness(one: Mapping[int, float], other: Mapping[int, float]) -> float:
-    """What two groups have in common of all they have (weighted Jaccard)."""
-    keys = one.keys() | other.keys()
-    either = sum(max(one.get(key, 0.0), other.get(key, 0.0)) for key in keys)
-    both = sum(min(one.get(key, 0.0), other.get(key, 0.0)) for key in keys)
-    return both / either if either else 0.0
 
 
 def _from(number: int, tasks: int) -> Iterable[int]:

@@ -15,9 +15,22 @@ from typing import TypeAlias
 
 from offscript.workflow.cuts import Cut, Follows, Run, Runs, find_cuts, follows, split
 from offscript.workflow.doubles import put_together, told_apart
+from offscript.workflow.kinds import separate
 from offscript.workflow.length import described
 from offscript.workflow.machine import Machine
-from offscript.workflow.tree import Kind, Tree, choice, loop, parallel, skip, step
+from offscript.workflow.pieces import (
+    Cutter,
+    counted,
+    cut_at_repeats,
+    cut_between,
+    cut_evenly,
+    cut_out,
+    cut_up,
+    only,
+    shortened,
+    without,
+)
+from offscript.workflow.tree import Kind, Tree, choice, loop, parallel, sequence, skip, step
 
 RARE = (0.0, 0.01, 0.03, 0.1)
 """Shares below which a pair of neighbours is taken for noise, each tried: none; a mistake at one place of one in a
@@ -63,9 +76,6 @@ SURE = (Kind.CHOICE, Kind.SEQUENCE)
 Way: TypeAlias = Callable[[Runs], Tree]
 """What runs may be: gives their tree when asked for."""
 
-Cutter: TypeAlias = Callable[[Run], list[Run]]
-"""Cuts a run into pieces."""
-
 LOOSE = 2
 """How many unsure cuts may lie within each other before the first that holds is taken without comparing: a loop in a
 parallel part of a loop is as much as a task has, and each more doubles the work."""
@@ -85,9 +95,6 @@ SELDOM = 0.1
 DRAFTED = 100
 """Distinct runs, the commonest ones, by which unsure cuts are looked for, and compared at first."""
 
-AT_ONCE = 2
-"""Equal keys in a row that are kept while cutting: to be repeated is all a cut can see."""
-
 
 class Miner:
     """Cuts runs into parts until single keys are left; what is below the share `rare` is noise."""
@@ -101,7 +108,7 @@ class Miner:
         """Return the tree of runs; the same runs are asked for again and again, and remembered."""
         name = self._left, frozenset(runs.items())
         if name not in self._known:
-            self._known[name] = tidy(self._mined(_shortened(runs)))
+            self._known[name] = tidy(self._mined(shortened(runs)))
         return self._known[name]
 
     def _mined(self, runs: Counter[Run]) -> Tree:
@@ -144,11 +151,18 @@ class Miner:
         for cut in cuts:
             yield partial(self._assembled, cut)
         yield from self._looser(runs)
-        if _repeated(runs, self._rare):
+        if _may_be_rounds(runs, _repeated(runs, self._rare)):
             yield from self._rounds(runs, graph)
             yield from self._separated(runs, graph)
-        if not cuts:
+        kinds = [] if cuts else separate(runs)
+        if len(kinds) > 1:
+            yield partial(self._by_kind, kinds)
+        elif not cuts:
             yield from self._beside_rest(runs, graph)
+            if len(graph.starts) == 1:
+                yield partial(self._after, min(graph.starts))
+            if len(graph.ends) == 1:
+                yield partial(self._before, min(graph.ends))
         flower = loop(choice(*map(step, graph.keys)), skip())
         yield lambda _: flower
 
@@ -178,16 +192,35 @@ class Miner:
             parts = [part for part in parts if part.total() > least]
         return Tree(cut.kind, 0, tuple(map(self.tree, parts)))
 
+    def _by_kind(self, kinds: list[Counter[Run]], runs: Runs) -> Tree:
+        """Runs of several kinds that share keys: one choice among them, with a step of its own in each."""
+        kind_of = {run[0]: number for number, kind in enumerate(kinds) for run in kind}
+        keys = [{key for run in kind for key in run} for kind in kinds]
+        parts: list[Counter[Run]] = [Counter() for _ in kinds]
+        for run, count in runs.items():
+            if run:  # one that begins as none did where kinds were looked for goes to the kind with most of its keys
+                near = max(range(len(kinds)), key=[len(some.intersection(run)) for some in keys].__getitem__)
+                parts[kind_of.get(run[0], near)][run] += count
+        return choice(*map(self.tree, parts))
+
+    def _after(self, key: int, runs: Runs) -> Tree:
+        """All runs begin with the same key, which comes again in some."""
+        return sequence(step(key), self.tree(counted((run[1:], runs[run]) for run in runs if run[:1] == (key,))))
+
+    def _before(self, key: int, runs: Runs) -> Tree:
+        """All runs end with the same key, which some have before as well."""
+        return sequence(self.tree(counted((run[:-1], runs[run]) for run in runs if run[-1:] == (key,))), step(key))
+
     def _beside_rest(self, runs: Counter[Run], graph: Follows) -> Iterator[Way]:
         """A key that comes just once in each run, or without which the rest has a cut, is in parallel to the rest."""
         enough = (1 - self._rare) * runs.total()
         for key in graph.keys:
             is_once = sum(count for run, count in runs.items() if run.count(key) == 1) >= enough
-            if is_once or find_cuts(follows(_without(runs, key), self._rare)):
+            if is_once or find_cuts(follows(without(runs, key), self._rare)):
                 yield partial(self._beside, key)
 
     def _beside(self, key: int, runs: Runs) -> Tree:
-        return parallel(self.tree(_only(runs, key)), self.tree(_without(runs, key)))
+        return parallel(self.tree(only(runs, key)), self.tree(without(runs, key)))
 
     def _rounds(self, runs: Counter[Run], graph: Follows) -> Iterator[Way]:
         """Runs that are rounds of a loop.
@@ -196,20 +229,20 @@ class Miner:
         """
         even = math.gcd(*map(len, runs))
         cutters: list[Cutter] = [
-            partial(_cut_evenly, even=even),
-            _cut_at_repeats,
-            partial(_cut_between, ends=graph.ends, starts=graph.starts),
-            partial(_cut_between, ends=frozenset(graph.keys), starts=graph.starts),
+            partial(cut_evenly, even=even),
+            cut_at_repeats,
+            partial(cut_between, ends=graph.ends, starts=graph.starts),
+            partial(cut_between, ends=frozenset(graph.keys), starts=graph.starts),
         ]
         met: list[Counter[Run]] = [runs]
         for cutter in cutters[even == 1 :]:
-            rounds = _cut_up(runs, cutter)
+            rounds = cut_up(runs, cutter)
             if rounds.total() > (1 + self._rare) * runs.total() and rounds not in met:
                 met.append(rounds)
                 yield partial(self._again, cutter)
 
     def _again(self, cutter: Cutter, runs: Runs) -> Tree:
-        return loop(self.tree(_cut_up(runs, cutter)), skip())
+        return loop(self.tree(cut_up(runs, cutter)), skip())
 
     def _separated(self, runs: Counter[Run], graph: Follows) -> Iterator[Way]:
         """A key that comes between rounds, some of which may be empty."""
@@ -219,7 +252,7 @@ class Miner:
                 yield partial(self._with_between, key)
 
     def _with_between(self, key: int, runs: Runs) -> Tree:
-        return loop(self.tree(_cut_up(runs, partial(_cut_out, key=key))), step(key))
+        return loop(self.tree(cut_up(runs, partial(cut_out, key=key))), step(key))
 
 
 def _beside_loops(cuts: list[Cut], repeated: frozenset[int]) -> Cut | None:
@@ -243,76 +276,19 @@ def _repeated(runs: Runs, rare: float) -> frozenset[int]:
     return frozenset(key for key in having if again[key] > rare * having[key])
 
 
+def _may_be_rounds(runs: Runs, repeated: frozenset[int]) -> bool:
+    """Whether runs can be rounds of a loop as a whole: most begin and end with keys that rounds repeat."""
+    starts = sum(count for run, count in runs.items() if run and run[0] in repeated)
+    ends = sum(count for run, count in runs.items() if run and run[-1] in repeated)
+    return 2 * min(starts, ends) > sum(runs.values())
+
+
 def _seldom(runs: Counter[Run], share: float) -> frozenset[int]:
     """The keys that fewer than this share of the runs have."""
     having: Counter[int] = Counter()
     for run, count in runs.items():
         having.update(dict.fromkeys(run, count))
     return frozenset(key for key, count in having.items() if count < share * runs.total())
-
-
-def _shortened(runs: Runs) -> Counter[Run]:
-    """The runs with no key more than AT_ONCE times in a row."""
-    found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        short = tuple(
-            key for place, key in enumerate(run) if place < AT_ONCE or run[place - AT_ONCE : place] != (key,) * AT_ONCE
-        )
-        found[short] += count
-    return found
-
-
-def _without(runs: Runs, key: int) -> Counter[Run]:
-    found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        found[tuple(other for other in run if other != key)] += count
-    return found
-
-
-def _only(runs: Runs, key: int) -> Counter[Run]:
-    found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        found[(key,) * run.count(key)] += count
-    return found
-
-
-def _cut_up(runs: Runs, cutter: Cutter) -> Counter[Run]:
-    found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        for piece in cutter(run):
-            found[piece] += count
-    return found
-
-
-def _cut_out(run: Run, key: int) -> list[Run]:
-    """The pieces between the occurrences of a key."""
-    places = [place for place, other in enumerate(run) if other == key]
-    return [
-        run[begin:end] for begin, end in zip([0, *(place + 1 for place in places)], [*places, len(run)], strict=True)
-    ]
-
-
-def _cut_evenly(run: Run, even: int) -> list[Run]:
-    return _pieces(run, list(range(even, len(run), even)))
-
-
-def _cut_between(run: Run, ends: frozenset[int], starts: frozenset[int]) -> list[Run]:
-    return _pieces(run, [place for place in range(1, len(run)) if run[place - 1] in ends and run[place] in starts])
-
-
-def _cut_at_repeats(run: Run) -> list[Run]:
-    met: set[int] = set()
-    places = []
-    for place, key in enumerate(run):
-        if key in met:
-            places.append(place)
-            met = set()
-        met.add(key)
-    return _pieces(run, places)
-
-
-def _pieces(run: Run, places: list[int]) -> list[Run]:
-    return [run[begin:end] for begin, end in zip([0, *places], [*places, len(run)], strict=True)]
 
 
 def tidy(tree: Tree) -> Tree:

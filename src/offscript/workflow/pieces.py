@@ -1,0 +1,129 @@
+"""Runs taken to pieces: without a key, between the occurrences of one, in rounds of a loop (ours)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from offscript.workflow.cuts import Run, Runs
+
+Cutter: TypeAlias = Callable[[Run], list[Run]]
+"""Cuts a run into pieces."""
+
+AT_ONCE = 2
+"""Equal keys in a row that are kept while cutting: to be repeated is all a cut can see."""
+
+
+def shortened(runs: Runs) -> Counter[Run]:
+    """Return the runs with no key more than AT_ONCE times in a row.
+
+    >>> shortened({(1, 1, 1, 2): 3})
+    Counter({(1, 1, 2): 3})
+    """
+    found: Counter[Run] = Counter()
+    for run, count in runs.items():
+        short = tuple(
+            key for place, key in enumerate(run) if place < AT_ONCE or run[place - AT_ONCE : place] != (key,) * AT_ONCE
+        )
+        found[short] += count
+    return found
+
+
+def counted(runs: Iterable[tuple[Run, int]]) -> Counter[Run]:
+    """Return distinct runs with their counts, of some that may be equal.
+
+    >>> counted([((1,), 2), ((1,), 3)])
+    Counter({(1,): 5})
+    """
+    found: Counter[Run] = Counter()
+    for run, count in runs:
+        found[run] += count
+    return found
+
+
+def without(runs: Runs, key: int) -> Counter[Run]:
+    """Return the runs without a key.
+
+    >>> without({(1, 2, 1): 3}, 1)
+    Counter({(2,): 3})
+    """
+    found: Counter[Run] = Counter()
+    for run, count in runs.items():
+        found[tuple(other for other in run if other != key)] += count
+    return found
+
+
+def only(runs: Runs, key: int) -> Counter[Run]:
+    """Return of each run the occurrences of a key.
+
+    >>> only({(1, 2, 1): 3}, 1)
+    Counter({(1, 1): 3})
+    """
+    found: Counter[Run] = Counter()
+    for run, count in runs.items():
+        found[(key,) * run.count(key)] += count
+    return found
+
+
+def cut_up(runs: Runs, cutter: Cutter) -> Counter[Run]:
+    """Return the pieces of all runs.
+
+    >>> cut_up({(1, 2, 1): 3}, cut_at_repeats)
+    Counter({(1, 2): 3, (1,): 3})
+    """
+    found: Counter[Run] = Counter()
+    for run, count in runs.items():
+        for piece in cutter(run):
+            found[piece] += count
+    return found
+
+
+def cut_out(run: Run, key: int) -> list[Run]:
+    """Return the pieces between the occurrences of a key.
+
+    >>> cut_out((1, 2, 3, 2), 2)
+    [(1,), (3,), ()]
+    """
+    places = [place for place, other in enumerate(run) if other == key]
+    return [
+        run[begin:end] for begin, end in zip([0, *(place + 1 for place in places)], [*places, len(run)], strict=True)
+    ]
+
+
+def cut_evenly(run: Run, even: int) -> list[Run]:
+    """Return pieces of as many keys each.
+
+    >>> cut_evenly((1, 2, 3, 4), 2)
+    [(1, 2), (3, 4)]
+    """
+    return _pieces(run, list(range(even, len(run), even)))
+
+
+def cut_between(run: Run, ends: frozenset[int], starts: frozenset[int]) -> list[Run]:
+    """Return the pieces between which a key that ends rounds meets one that starts them.
+
+    >>> cut_between((1, 2, 1, 3), frozenset({2, 3}), frozenset({1}))
+    [(1, 2), (1, 3)]
+    """
+    return _pieces(run, [place for place in range(1, len(run)) if run[place - 1] in ends and run[place] in starts])
+
+
+def cut_at_repeats(run: Run) -> list[Run]:
+    """Return pieces with no key twice, each as long as can be.
+
+    >>> cut_at_repeats((1, 2, 1, 3))
+    [(1, 2), (1, 3)]
+    """
+    met: set[int] = set()
+    places = []
+    for place, key in enumerate(run):
+        if key in met:
+            places.append(place)
+            met = set()
+        met.add(key)
+    return _pieces(run, places)
+
+
+def _pieces(run: Run, places: list[int]) -> list[Run]:
+    return [run[begin:end] for begin, end in zip([0, *places], [*places, len(run)], strict=True)]
