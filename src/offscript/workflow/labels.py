@@ -36,8 +36,8 @@ def labels(names: Mapping[int, str]) -> dict[int, str]:
     telling = {key: [word for word in found if word not in usual] or found for key, found in words.items()}
     found = {key: _cut(telling[key]) or f"key {key}" for key in names}
     for alike in _alike(found):
+        others = set.intersection(*(set(telling[other]) for other in alike))
         for key in alike:
-            others = set.intersection(*(set(telling[other]) for other in alike))
             own = [word for word in telling[key] if word not in others]
             found[key] = _cut([*telling[key][:1], "…", *own]) if own else found[key]
     for alike in _alike(found):
