@@ -42,7 +42,7 @@ class BlockValues:
         self._of: Histories | None = None
         self._gauges: Numbers = np.empty(0, np.int64)
         self._before: Small = np.empty(0, np.int32)
-        self._of_times = np.full(len(self._keys) ** 2, NOT_LOOKED_UP, np.int64)
+        self._of_times: dict[int, int] = {}  # by pair of symbols: a table of all pairs of ten thousand keys is 800 MB
         self._table = np.full(len(self._values.places) * len(self._keys), NOT_LOOKED_UP, np.int64)
 
     def flagged(self, scanned: Scanned, entered: Entered, histories: Histories, told: Numbers) -> dict[int, ValueFlag]:
@@ -87,9 +87,12 @@ class BlockValues:
             return
         before = histories.of(fresh["from"])[:, -1].astype(np.int32)
         pairs = before.astype(np.int64) * len(self._keys) + fresh["symbol"]
-        for pair in np.unique(pairs[self._of_times[pairs] == NOT_LOOKED_UP]).tolist():
-            self._of_times[pair] = self._time_gauge(*divmod(pair, len(self._keys)))
-        self._gauges = np.concatenate([self._gauges, self._of_times[pairs]])
+        distinct, which = np.unique(pairs, return_inverse=True)
+        for pair in distinct.tolist():
+            if pair not in self._of_times:
+                self._of_times[pair] = self._time_gauge(*divmod(pair, len(self._keys)))
+        gauges = np.array([self._of_times[pair] for pair in distinct.tolist()], np.int64)
+        self._gauges = np.concatenate([self._gauges, gauges[which]])
         self._before = np.concatenate([self._before, before])
 
     def _time_gauge(self, before: int, symbol: int) -> int:
