@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from offscript import Config, Detector, Line, Model, Verdict, fit, read
 from offscript import casefile as casefile_module
+from offscript.case_runs import Run
 from offscript.casefile import CONTEXT, cases
-from offscript.entries import Reason
+from offscript.entries import Entry, Reason
 from offscript.parse.records import Reader
 from offscript.parse.sessions import OpenSessions
 from offscript.testing import lines_of, service_log
@@ -157,6 +158,33 @@ def test_paths_are_bounded(
     monkeypatch.setattr(casefile_module, "MAX_SESSIONS", 1)
     sessions = {case.verdict.session for case in cases(service_model, lines, within).values() if case.entries}
     assert len(sessions) <= 1
+
+
+def test_a_path_that_is_cut_has_no_gap_and_no_end() -> None:
+    """Of a session that is longer than what is kept, later entries are left out: none after a gap, and no end."""
+    entries = [Entry(Line(f"{at}", "app.log", at, at), 1, (), "", None, None, "a") for at in range(5)]
+    run = Run("app.log", 0.0, 0.0)
+    run.add(entries[0], 2)
+    run.hits.append(Verdict("1", Reason.NEW_KEY, 1.0, entries[0], None, "a"))
+    for entry in entries[1:3]:
+        run.add(entry, 2)
+    run.add(entries[3], 9)
+    assert (list(run.entries), run.is_whole, run.has_end) == (entries[:2], True, False)
+
+
+def test_the_end_of_a_session_beyond_the_bounds_is_not_known(
+    service_model: Model, broken: tuple[list[Line], list[Verdict]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A case says that its session ended only where its last entry is among those kept."""
+    lines, _ = broken
+    reader = Reader(service_model.header, service_model.session_key, service_model.templates)
+    entry = next(found[0] for line in lines if (found := reader.entry(line)) is not None and found[0].session)
+    early = Verdict("early", Reason.UNEXPECTED_KEY, 1.0, entry, entry.time, entry.session)
+    model = replace(service_model, timeout=1.0)
+    assert cases(model, lines, [early])["early"].ended
+    monkeypatch.setattr(casefile_module, "MAX_ENTRIES", 2)
+    cut = cases(model, lines, [early])["early"]
+    assert (len(cut.entries), cut.path_is_whole, cut.ended) == (2, True, False)
 
 
 def test_a_log_without_sessions_shows_what_stands_around(small: Config) -> None:

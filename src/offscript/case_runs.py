@@ -52,25 +52,36 @@ class Clock:
 
 @dataclass(slots=True)
 class Run:
-    """One session from its first entry to its last: an id that returns after closing begins another run."""
+    """One session from its first entry to its last: an id that returns after closing begins another run.
+
+    `is_whole` says that the entries kept begin with its first, `has_end` that none after the last of them was left out.
+    """
 
     source: str
     began: float
     last: float
     entries: deque[Entry] = field(default_factory=deque)
     is_whole: bool = True
+    has_end: bool = True
     ended: bool = False
     hits: list[Verdict] = field(default_factory=list)
 
     def add(self, entry: Entry, most: int) -> int:
-        """Keep an entry, at most so many: those up to the first verdict go before those after; return the change."""
+        """Keep an entry, at most so many: those up to the first verdict go before those after; return the change.
+
+        Once an entry was left out, no later one is kept: what is told of a path has no gaps.
+        """
+        if not self.has_end:
+            return 0
         if len(self.entries) < most:
             self.entries.append(entry)
             return 1
-        if not self.hits:
+        if self.hits:
+            self.has_end = False
+        else:
             self.entries.popleft()
             self.entries.append(entry)
-        self.is_whole = self.is_whole and bool(self.hits)
+            self.is_whole = False
         return 0
 
 

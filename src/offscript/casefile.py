@@ -7,7 +7,7 @@ rules of the detector, so that an id that returns after its session closed is an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -48,7 +48,8 @@ class Case:
     """What a second reading found of a verdict.
 
     `entries` are those of its session in order, without their values; none where its line was not found, or the session
-    was beyond the bounds. `path_is_whole` says that they begin with the session's first, `ended` that it has closed.
+    was beyond the bounds. `path_is_whole` says that they begin with the session's first, `ended` that it has closed
+    after the last of them.
     `line` is the raw line of the verdict, `before` and `after` are those around it in its source.
     """
 
@@ -152,7 +153,7 @@ class _Reading:
             if self._kept < MAX_KEPT:
                 self._kept += run.add(self._rereader.entry(columns, at, code), MAX_ENTRIES)
             else:
-                run.is_whole = False
+                run.has_end = False
             run.hits += [one for one in marks.get(at, ()) if one.session == self._rereader.name(code)]
         if stamped_at is not None:
             self._renew(runs, counted + stamped_at, float(columns.stamps[stamped_at]))
@@ -189,9 +190,12 @@ class _Reading:
                 self._leave(run, ended=self._is_idle(run, self._clocks[source].now))
         run_of = {verdict.id: run for run in self._hit for verdict in run.hits}
         joined = self._joined()
-        return {verdict.id: self._case(verdict, run_of.get(verdict.id), joined) for verdict in self._verdicts}
+        paths = {id(run): tuple(run.entries) for run in self._hit}  # one for all verdicts of a run
+        return {verdict.id: self._case(verdict, run_of.get(verdict.id), paths, joined) for verdict in self._verdicts}
 
-    def _case(self, verdict: Verdict, run: Run | None, joined: set[int]) -> Case:
+    def _case(
+        self, verdict: Verdict, run: Run | None, paths: Mapping[int, tuple[Entry, ...]], joined: set[int]
+    ) -> Case:
         line = self._found.get(verdict.id)
         if line is None:
             return Case(verdict)
@@ -199,7 +203,7 @@ class _Reading:
         entries: tuple[Entry, ...] = ()
         whole = ended = False
         if run is not None:
-            entries, ended = tuple(run.entries), run.ended
+            entries, ended = paths[id(run)], run.ended and run.has_end
             whole = run.is_whole and id(run) not in joined
         elif self._one_stream and verdict.id in self._stream[line.source].found:
             past, later = self._stream[line.source].found[verdict.id]
