@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,17 @@ def test_a_pipe_gives_a_report_too(place: Path) -> None:
     source = (place / "pipe.html").read_text("utf-8")
     assert source.count('class="incident"') >= 2
     assert "not read a second time" in source
+
+
+def test_a_named_pipe_is_not_read_again(place: Path) -> None:
+    """A pipe with a name would give nothing the second time, or never end: it is told of as any other pipe."""
+    os.mkfifo(place / "pipe.log")
+    text = (place / "today.log").read_text("utf-8")
+    writer = threading.Thread(target=(place / "pipe.log").write_text, args=(text, "utf-8"), daemon=True)
+    writer.start()
+    done = run("detect", place / "app.model", place / "pipe.log", "--complete", "--report", place / "named.html")
+    assert done.returncode == 0, done.stderr
+    assert "not read a second time" in (place / "named.html").read_text("utf-8")
 
 
 def test_without_a_journal_no_command_is_told(place: Path) -> None:

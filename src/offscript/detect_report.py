@@ -81,7 +81,7 @@ def write_report(
     journal has the verdicts, if one has. `with_tasks` learns the workflows of the model first, and draws them.
     """
     config = detector.model.config
-    can_read = bool(again) and STDIN not in again
+    can_read = _can_be_read_again(again)
     with progress_bar() as told:
         contents = report_of(
             detector,
@@ -99,15 +99,22 @@ def write_report(
     say(f"report {path}")
 
 
+def _can_be_read_again(logs: Sequence[str]) -> bool:
+    """Whether logs are files: a named pipe, or what a shell puts in place of a command, is empty the second time."""
+    return bool(logs) and STDIN not in logs and all(Path(file).is_file() for file in _files(logs))
+
+
 def write_page(path: Path, contents: Contents) -> None:
     """Write the page: whole, or not at all."""
-    beside = _beside(path)
+    made, beside = page(contents), _beside(path)
     try:
-        with beside.open("x", encoding="utf-8") as file:
-            file.write(page(contents))
-        beside.replace(path)
+        try:
+            with beside.open("x", encoding="utf-8") as file:
+                file.write(made)
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise _unwritable(path, error) from error
 
 
@@ -153,8 +160,9 @@ def report_of(
     model = detector.model
     found = {} if again is None else cases(model, again, kept.verdicts, anywhere=anywhere)
     diagnoser = Diagnoser(model, workflows)
-    diagnoses = [_diagnosed(diagnoser, verdict, found.get(verdict.id)) for verdict in kept.verdicts]
-    grouped = incidents(diagnoses, gap_of(model))
+    grouped = incidents(
+        kept.verdicts, lambda verdict: _diagnosed(diagnoser, verdict, found.get(verdict.id)), gap_of(model)
+    )
     return Contents(
         model=model_name,
         version=model.version,

@@ -7,7 +7,7 @@ are one incident as long as they follow on each other within `gap`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -48,23 +48,28 @@ def cause_of(diagnosis: Diagnosis) -> Cause:
     return task, verdict.reason, last, 0 if ended else came
 
 
-def incidents(diagnoses: Iterable[Diagnosis], gap: float = GAP) -> list[Incident]:
-    """Group diagnoses by cause and time; the incidents come in the order of their first verdicts (ours).
+def incidents(
+    verdicts: Iterable[Verdict], diagnosed: Callable[[Verdict], Diagnosis], gap: float = GAP
+) -> list[Incident]:
+    """Group verdicts by cause and time; the incidents come in the order of their first verdicts (ours).
 
-    `gap` is in seconds, for a log without stamps in lines (`gap_of`). Takes n log n time for n diagnoses; equal ones
-    give equal incidents, in whichever order they come, as long as those of one moment keep theirs.
+    `diagnosed` gives the diagnosis of a verdict; it is asked only where a cause is looked for, so once of a session
+    whose verdicts follow on each other. `gap` is in seconds, for a log without stamps in lines (`gap_of`). Takes
+    n log n time for n verdicts; equal ones give equal incidents, in whichever order they come, as long as those of one
+    moment keep theirs.
 
-    >>> incidents([])
+    >>> incidents([], {}.__getitem__)
     []
     """
     of_session: dict[tuple[str, str], _Run] = {}
     of_cause: dict[Cause, _Open] = {}
     found: list[_Open] = []
-    for diagnosis in sorted(diagnoses, key=lambda one: moment_of(one.verdict)):
-        verdict, moment = diagnosis.verdict, moment_of(diagnosis.verdict)
+    for verdict in sorted(verdicts, key=moment_of):
+        moment = moment_of(verdict)
         name = None if verdict.session is None else (verdict.entry.line.source, verdict.session)
         run = None if name is None else of_session.get(name)
         if run is None or not _is_near(run.last, moment, gap):
+            diagnosis = diagnosed(verdict)
             cause = cause_of(diagnosis)
             known = of_cause.get(cause)
             if known is None or not _is_near(known.last, moment, gap):
