@@ -85,7 +85,9 @@ def test_stamps_are_sought_where_they_may_begin(text: str) -> None:
     begin = text[:LONGEST_START]
     if begin.isascii():
         starts = layouts._starts()
-        assert list(layouts._likely(form_of(begin), 0)) == [form for form, start in starts if start.match(form_of(begin))]
+        assert list(layouts._likely(form_of(begin), 0)) == [
+            form for form, start in starts if start.match(form_of(begin))
+        ]
 
 
 @settings(max_examples=200, deadline=None)
