@@ -281,8 +281,7 @@ class Scanner:
     def _look_again(self, begun: _Begun) -> None:
         """Learn the shapes of headers that are new, and read again what was met before it was known."""
         raw, lines = begun.raw, begun.lines
-        for place in np.flatnonzero(lines.state == NEW_SHAPE):
-            self._shapes.learn(raw.data[raw.starts[place] : raw.stops[place]])
+        self._shapes.learn_all(raw.data, raw.starts, raw.stops, np.flatnonzero(lines.state == NEW_SHAPE))
         if len(self._shapes) > begun.shapes or len(self._codes) > begun.skeletons:
             self._read_again(begun, np.flatnonzero((lines.state == NEW_SHAPE) | (lines.state == NEW_SKELETON)))
         lines.state[lines.state == NEW_SHAPE] = BY_ITSELF

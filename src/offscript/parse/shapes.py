@@ -77,6 +77,30 @@ def plan_of(
     return code if code < known else -1
 
 
+@compiled
+def next_unknown(
+    places: NDArray[np.int64],
+    begin: int,
+    data: Bytes,
+    starts: NDArray[np.int64],
+    stops: NDArray[np.int64],
+    own: int,
+    words: int,
+    shapes: ByteTable,
+    known: int,
+    plans: Plans,
+    shape: Bytes,
+) -> int:
+    """The first of `places[begin:]`, by its number, whose line has a shape that is not known; how many if there is none."""
+    slots, hashes, begins, blob = shapes
+    base, out = address_of(data), address_of(shape)
+    for number in range(begin, len(places)):
+        start, stop = base + starts[places[number]], base + stops[places[number]]
+        if plan_of(start, stop, own, words, slots, hashes, begins, blob, known, plans, out) < 0:
+            return number
+    return len(places)
+
+
 @inlined
 def read_time(start: int, plans: Plans, code: int) -> tuple[bool, float, int]:
     """Whether the stamps of a line read as its plan says, and the first one's seconds and microseconds or -1."""
@@ -151,6 +175,26 @@ class HeaderShapes:
         """Return the code of a line's shape, after having read the line if the shape is new; -1 above the cap."""
         code = self._learn(line, self.own, closed=True)
         return self._learn(line, self.words, closed=False) if code >= 0 and self.plans[code, KIND] == OPEN else code
+
+    def learn_all(
+        self, data: bytes, starts: NDArray[np.int64], stops: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> None:
+        """Learn the shapes of some of the lines `data[starts[i]:stops[i]]`, in order; none is read twice.
+
+        >>> shapes, data = HeaderShapes(Header(), SessionKey.none(), []), b"up 7up 8 down"
+        >>> shapes.learn_all(data, np.array([0, 4, 8]), np.array([4, 8, 13]), np.arange(3))
+        >>> len(shapes)
+        2
+        """
+        lines, number = np.frombuffer(data, np.uint8), 0
+        while len(self) < MAX_SHAPES:
+            extent = self.own, self.words, self.table, len(self), self.plans, self._shape
+            number = next_unknown(places, number, lines, starts, stops, *extent)
+            if number == len(places):
+                return
+            place = int(places[number])
+            self.learn(data[starts[place] : stops[place]])
+            number += 1
 
     def _learn(self, line: bytes, words: int, *, closed: bool) -> int:
         data = np.frombuffer(line, np.uint8)
