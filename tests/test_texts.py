@@ -103,3 +103,12 @@ def test_parts_stand_alike(form: str, one: int, other: int) -> None:
 def _written(form: str, moment: int) -> str:
     text = form.replace("%L", "I").replace("%u", str(moment)).replace("%s", str(10**9 + moment))
     return datetime.fromtimestamp(moment, UTC).strftime(text.replace("%Z", "UTC"))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([*PIECES, " ", "sshd[7]:"]), max_size=14).map("".join), max_size=6))
+def test_stamps_found_by_form(lines: list[str]) -> None:
+    """What is remembered of lines that differ in digits only changes no stamp found in the lines after them."""
+    known: dict[str, list[layouts._Opening]] = {}
+    for line in lines:
+        assert layouts._stamps_in(line, FORMATS, known) == layouts._stamps_in(line, FORMATS, {})

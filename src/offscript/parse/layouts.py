@@ -12,8 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import ceil
+from typing import NamedTuple
 
 from offscript.parse.columns import OPEN, Column, compile_columns, probe
 from offscript.parse.forms import form_of
@@ -44,6 +45,15 @@ _PARTS = re.compile(
     r"|T|[A-Z](?=0))*"
 )
 _LOGGER = re.compile(r"[A-Za-z_$][\w$]*(?:[./][\w$-]+)+,?$")
+
+
+class _Opening(NamedTuple):
+    """A word of a line: how many are before it, its place, whether it ends in a colon, what stamps may begin there."""
+
+    before: int
+    start: int
+    ends: bool
+    likely: Sequence[str]
 
 
 def find_columns(texts: Sequence[str], form: str | None = None) -> tuple[Column, ...]:
@@ -77,8 +87,9 @@ def _find_stamp(texts: Sequence[str], forms: Sequence[str]) -> tuple[Column, ...
     glued = is_share(texts, re.compile(r"<\d{1,3}>(?:1\s)?").match, REGULAR * len(texts))
     bodies = [re.sub(r"^<\d{1,3}>(?:1\s)?", "", text) if glued else text for text in texts]
     places: Counter[tuple[str, int]] = Counter()
+    openings: dict[str, list[_Opening]] = {}
     for text in bodies:
-        places.update(_stamps_in(text, forms))
+        places.update(_stamps_in(text, forms, openings))
     fixed = [(place, n) for place, n in places.items() if n >= LEAST_COVERAGE * len(texts)]
     floating = Counter[str]()
     for (form, _), n in places.items():
@@ -95,22 +106,37 @@ def _find_stamp(texts: Sequence[str], forms: Sequence[str]) -> tuple[Column, ...
     return ()
 
 
-def _stamps_in(text: str, forms: Sequence[str]) -> list[tuple[str, int]]:
-    """(format, words before it) of each stamp near the start of a line; of one format the first only."""
+def _stamps_in(text: str, forms: Sequence[str], known: dict[str, list[_Opening]]) -> list[tuple[str, int]]:
+    """(format, words before it) of each stamp near the start of a line; of one format the first only.
+
+    `known` holds the openings of the forms of lines met so far.
+    """
     found: dict[str, int] = {}
-    folded = form_of(text) if len(forms) > 1 else ""
-    for skip, token in enumerate(_TOKEN.finditer(text)):
-        if skip >= MOST_COLUMNS - 2 or (found and text[token.end() - 1] == ":"):
+    line = form_of(text)
+    openings = known.get(line)
+    if openings is None:
+        openings = known[line] = _openings(line, forms)
+    for skip, start, ends, likely in openings:
+        if found and ends:
             break  # behind `component[pid]:` comes the message, which may have a stamp of its own
-        start = token.start()
-        if len(forms) > 1 and not _STAMP_START.match(text, start, start + LONGEST_START):
-            continue
-        for form in forms if len(forms) == 1 else _likely(folded, start):
+        for form in likely:
             if form not in found and (match := probe("stamp", form).match(text, start)):
                 a, f, b, z = match.group("a", "f", "b", "z")
                 if stamp(form).seconds(a, f, b, z, None) is not None:
                     found[form] = skip
     return list(found.items())
+
+
+def _openings(line: str, forms: Sequence[str]) -> list[_Opening]:
+    """The words of a line, given with each digit as 0, at which stamps may begin or the search for them ends."""
+    openings: list[_Opening] = []
+    for skip, token in enumerate(islice(_TOKEN.finditer(line), MOST_COLUMNS - 2)):
+        start, likely = token.start(), forms
+        if len(forms) > 1:
+            likely = _likely(line, start) if _STAMP_START.match(line, start, start + LONGEST_START) else ()
+        if likely or line[token.end() - 1] == ":":
+            openings.append(_Opening(skip, start, line[token.end() - 1] == ":", likely))
+    return openings
 
 
 def _likely(folded: str, start: int) -> Sequence[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from offscript.entries import WILDCARD, Match, Template
@@ -104,11 +105,8 @@ class Templates:
         self._tokeniser = Tokeniser()
         self._answers: dict[tuple[Tokens, tuple[bool, ...]], Answer] = {}
         self._exact = {row.tokens: row.key for row in sorted(self._table.values(), key=lambda row: -row.key)}
-        self._index = WordIndex()
-        self._anchored: dict[str, list[int]] = {}
         self._matched = 0
         self._recall: Recall | None = None
-        self._build()
 
     def match(self, message: str, ids: tuple[str, ...] = ()) -> Match:
         """Give a message its key, and what stood at each `<*>`; unknown messages have a negative key."""
@@ -205,17 +203,24 @@ class Templates:
             values = texts_of(surface, pieces, answer.runs)
         return answer, match_of(answer, values)
 
-    def _build(self) -> None:
-        held: dict[str, int] = {}
+    # Both tables are made when a skeleton is met that is no member's: who only learns a log never needs them.
+    @cached_property
+    def _index(self) -> WordIndex:
+        index = WordIndex()
         for row in self._table.values():
-            for word in set(words_of(row.tokens)):
-                held[word] = held.get(word, 0) + 1
+            index.add(row.key, words_of(row.tokens))
+        return index
+
+    @cached_property
+    def _anchored(self) -> dict[str, list[int]]:
+        """The keys by one word of their templates; those that have none are left out."""
+        held = Counter(word for row in self._table.values() for word in set(words_of(row.tokens)))
+        anchored: dict[str, list[int]] = {}
         for row in self._table.values():
-            words = words_of(row.tokens)
-            self._index.add(row.key, words)
-            if words:
+            if words := words_of(row.tokens):
                 # any message that fits holds all the template's words: its rarest is enough to find it by
-                self._anchored.setdefault(min(words, key=lambda word: (held[word], word)), []).append(row.key)
+                anchored.setdefault(min(words, key=lambda word: (held[word], word)), []).append(row.key)
+        return anchored
 
     def _find(self, tokens: Tokens, spaces: tuple[bool, ...]) -> Answer:
         key = self._members.get(tokens) or self._exact.get(tokens) or self._fitting(tokens)

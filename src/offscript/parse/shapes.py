@@ -91,7 +91,7 @@ def next_unknown(
     plans: Plans,
     shape: Bytes,
 ) -> int:
-    """The first of `places[begin:]`, by its number, whose line has a shape that is not known; how many if there is none."""
+    """The number of the first of `places[begin:]` whose line has an unknown shape; how many there are if none has."""
     slots, hashes, begins, blob = shapes
     base, out = address_of(data), address_of(shape)
     for number in range(begin, len(places)):
@@ -181,8 +181,8 @@ class HeaderShapes:
     ) -> None:
         """Learn the shapes of some of the lines `data[starts[i]:stops[i]]`, in order; none is read twice.
 
-        >>> shapes, data = HeaderShapes(Header(), SessionKey.none(), []), b"up 7up 8 down"
-        >>> shapes.learn_all(data, np.array([0, 4, 8]), np.array([4, 8, 13]), np.arange(3))
+        >>> shapes, data = HeaderShapes(Header(), SessionKey.none(), []), b"up 7up 8down"
+        >>> shapes.learn_all(data, np.array([0, 4, 8]), np.array([4, 8, 12]), np.arange(3))
         >>> len(shapes)
         2
         """
