@@ -181,10 +181,12 @@ class HeaderShapes:
     ) -> None:
         """Learn the shapes of some of the lines `data[starts[i]:stops[i]]`, in order; none is read twice.
 
-        >>> shapes, data = HeaderShapes(Header(), SessionKey.none(), []), b"up 7up 8down"
-        >>> shapes.learn_all(data, np.array([0, 4, 8]), np.array([4, 8, 12]), np.arange(3))
+        >>> from offscript.parse.header import detect_header
+        >>> sample = [f"2024-05-01 10:00:{n} INFO up" for n in range(10, 60)]
+        >>> shapes, ends = HeaderShapes(detect_header(sample), SessionKey.none(), sample), np.array([27, 54])
+        >>> shapes.learn_all("".join(sample).encode(), ends - 27, ends, np.arange(2))
         >>> len(shapes)
-        2
+        1
         """
         lines, number = np.frombuffer(data, np.uint8), 0
         while len(self) < MAX_SHAPES:
