@@ -18,7 +18,7 @@ from offscript.parse.glance import Glance
 from offscript.parse.header import Header, detect_header
 from offscript.parse.identifiers import Sample, families_of, join_contexts, places_of
 from offscript.parse.records import Records
-from offscript.parse.turns import counted_turns
+from offscript.parse.turns import counted_before, counted_order, counted_turns
 
 NUMBERED = ["r24=", "r7", "31 Jan", "7 May 10", "0x1f", "65a1b2c3-0000-4fff-8abc-0123456789ab", "beef.12", "٣", "\n"]
 
@@ -108,6 +108,9 @@ class TestLengths:
         count = int(keys.max()) + 1
         for sorted_, counted in zip(sorted_turns(keys, count, group), counted_turns(keys, count, group), strict=True):
             assert sorted_.tolist() == counted.tolist()
+        assert counted_order(keys, count).tolist() == np.argsort(keys, kind="stable").tolist()
+        alone, _ = sorted_turns(keys, count, np.arange(len(keys)))
+        assert counted_before(keys, count).tolist() == alone.tolist()
 
 
 HEADED = [

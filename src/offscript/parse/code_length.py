@@ -29,6 +29,9 @@ DECIMALS: Final = 9
 MOST_PAIRS: Final = 1 << 18
 """Pairs of keys counted in a table, of 1 MB; a log of more than 500 different keys is counted by sorting."""
 
+SPARSE: Final = 4
+"""Numbers up to so many times as large as there are of them are sorted by a compiled count: their table stays small."""
+
 
 class Lengths(NamedTuple):
     """Bits per key: in groups as they are, with the groups' names shuffled, and with the order shuffled in each."""
@@ -76,8 +79,14 @@ def _shuffles(count: int) -> tuple[list[Ints], list[Ints]]:
 
 def _unigram(keys: Ints) -> Floats:
     """The chance that keys have by the keys before them."""
-    chances, _ = _turns(keys, np.arange(len(keys)))  # each in a group of its own
-    chances += 1.0 / (int(keys.max()) + 1)
+    count = int(keys.max()) + 1
+    if "numba" in sys.modules:
+        from offscript.parse.turns import counted_before  # noqa: PLC0415  (as below)
+
+        chances = counted_before(keys, count)
+    else:
+        chances, _ = sorted_turns(keys, count, np.arange(len(keys)))  # each in a group of its own
+    chances += 1.0 / count
     chances /= np.arange(1.0, len(keys) + 1.0)
     return chances
 
@@ -134,4 +143,9 @@ def sorting(numbers: Ints) -> Ints:
     >>> sorting(np.array([2, 0, 2, 1])).tolist()
     [1, 3, 0, 2]
     """
-    return np.argsort(numbers.astype(np.uint16) if numbers.max() < 1 << 16 else numbers, kind="stable")
+    most = int(numbers.max())
+    if "numba" in sys.modules and most <= SPARSE * len(numbers):
+        from offscript.parse.turns import counted_order  # noqa: PLC0415  (as above)
+
+        return counted_order(numbers, most + 1)
+    return np.argsort(numbers.astype(np.uint16) if most < 1 << 16 else numbers, kind="stable")
