@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.forms import folded
+from offscript.parse.forms import folded, numbered, numbering
 from offscript.parse.header import Header, value_groups
 from offscript.parse.texts import Texts
 from offscript.parse.times import Stamp, stamp
@@ -155,16 +156,18 @@ def _joined(texts: Sequence[str]) -> tuple[bytes, Ints, Ints]:
 def _within(whole: bytes, heads: Ints, alike: Ints, limits: Sequence[Sequence[Limit]]) -> NDArray[np.bool_]:
     """Which lines have all their numbers within the limits of their form."""
     data = np.frombuffer(whole + b"00", np.uint8)
-    most = max(map(len, limits), default=0)
-    # what has fewer limits has some that hold for every digit
-    table = np.array([[*one, *[(0, 0, 0, 0)] * (most - len(one))] for one in limits], np.int64).reshape(
-        len(limits), most, 4
-    )
+    # nearly all forms have their stamps at the places of another's: lines are looked at together by these
+    known: dict[tuple[Limit, ...], int] = numbering()
+    kinds = numbered(map(tuple, limits), known)[alike]
+    order = np.argsort(kinds, kind="stable") if len(known) > 1 else np.arange(len(kinds))
+    bounds = np.searchsorted(kinds[order], np.arange(len(known) + 1)).tolist()
     within = np.ones(len(heads), bool)
-    for column in range(most):
-        start, digits, least, largest = table[alike, column].T
-        at = heads + start
-        number = data[at].astype(np.int64) - _ZERO
-        number = np.where(digits == 2, 10 * number + data[at + 1] - _ZERO, number)
-        within &= (digits == 0) | ((least <= number) & (number <= largest))
+    for kind, (begin, end) in zip(known, pairwise(bounds), strict=True):
+        lines = order[begin:end]
+        for start, digits, least, largest in kind:
+            at = heads[lines] + start
+            number = data[at].astype(np.int64) - _ZERO
+            if digits == 2:
+                number = 10 * number + data[at + 1] - _ZERO
+            within[lines] &= (least <= number) & (number <= largest)
     return within
