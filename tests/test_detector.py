@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
@@ -82,6 +85,28 @@ def test_each_source_must_fit_the_header(service_model: Model) -> None:
     with pytest.raises(InputError, match=r"^bad\.log:1: "):
         list(checked(service_model.header, [*good, *bad]))
     assert list(checked(service_model.header, good)) == good
+
+
+def test_the_garbage_collector_is_left_as_it_was(service_model: Model) -> None:
+    """What judging sets aside is given back before the caller's code runs, and what others set aside stays there."""
+    lines = [*lines_of(service_log(60, seed=53)), Line("2024-05-02 10:00:00.000 INFO [req-1] fire on roof")]
+    gc.unfreeze()
+    assert {gc.get_freeze_count() for _ in detect(service_model, lines)} == {0}
+
+    def damaged() -> Iterator[Line]:
+        yield from lines
+        raise InputError("the disk is gone", remedy="mount it")
+
+    with pytest.raises(InputError, match="the disk is gone"):
+        list(detect(service_model, damaged()))
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        held = gc.get_freeze_count()
+        assert list(detect(service_model, lines))
+        assert gc.get_freeze_count() in range(held // 2, held + 1)  # what has died meanwhile is no longer counted
+    finally:
+        gc.unfreeze()
 
 
 def test_equal_places_of_different_logs_have_different_verdict_ids(service_model: Model) -> None:
