@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.entries import END, START, UNKNOWN, Verdict
+from offscript.entries import END, START, UNKNOWN, Entry, Verdict
 from offscript.model import Model
 from offscript.models.flags import are_flagged
 from offscript.parse.histories import Histories
@@ -29,7 +29,7 @@ from offscript.parse.session_rows import Held, Json
 from offscript.parse.session_store import SessionStore
 from offscript.value_blocks import BlockValues
 from offscript.value_judge import ValueFlag, ValueJudge
-from offscript.verdicts import Flagged, Later, SessionScores, last_entry, verdicts_of
+from offscript.verdicts import Flagged, Later, SessionScores, last_entry, last_row, verdicts_of
 from offscript.wording import TEXT_KEPT, Words
 
 STREAM: Final = [""]
@@ -68,6 +68,7 @@ class BlockJudge:
         )
         self._last = LastLines(TEXT_KEPT)
         self._templates: dict[int, str] = {}  # of last lines of unknown keys, by session
+        self._made: dict[tuple[int, int], Entry] = {}  # by block and place: some are asked twice
         self._edges = _ScoredEdges(model)
         self._known = KnownCounts(self._scores.symbols, self._scores.room)
 
@@ -106,7 +107,9 @@ class BlockJudge:
         """What is remembered of a session's last entry."""
         found = self._last.find(int(self.sessions.sessions[slot]["arrival"]))
         if found is not None:
-            return self._later(*found).row()
+            scanned, place = found
+            is_known = scanned.numbers[place] > 0
+            return self._later(scanned, place).row() if is_known else last_row(self._entry(scanned, place))
         line, key = self._last.get(slot, self.sessions.key(slot)[0]), self._last.key(slot)
         template = "" if key > 0 else self._templates[slot]
         return [line.number, line.offset, line.text, key, template, self._last.time(slot)]
@@ -114,10 +117,19 @@ class BlockJudge:
     def _later(self, scanned: Scanned, place: int) -> Later:
         return Later(scanned, place, self._reader)
 
+    def _entry(self, scanned: Scanned, place: int) -> Entry:
+        """An entry as an object, made once while its block is judged."""
+        name = id(scanned), place
+        entry = self._made.get(name)
+        if entry is None:
+            entry = self._made[name] = self._later(scanned, place).made()
+        return entry
+
     # -- blocks ----------------------------------------------------------------------------------------------------
 
     def push(self, blocks: Sequence[Scanned]) -> list[Verdict]:
         """Judge the entries of blocks, one after another; what is new in them is scored together."""
+        self._made.clear()  # what other blocks were called may be the name of one of these
         store = self.sessions
         inside: list[Entered] = []
         borders: list[int] = []
@@ -129,6 +141,7 @@ class BlockJudge:
         found = self._of_entries(blocks, inside) | self._of_closed(ends, np.array(borders))
         store.done()
         self._let_go()
+        self._made.clear()
         return self._told(found)
 
     def _enter(self, scanned: Scanned) -> Entered:
@@ -149,6 +162,7 @@ class BlockJudge:
             self.sessions.close_all()
         found = self._of_closed(self._ends(), np.array([self.sessions.left_count]))
         self.sessions.done()
+        self._made.clear()
         return self._told(found), set(self.sessions.names_of(self.sessions.open_slots()))
 
     def _told(self, found: dict[Place, Flagged]) -> list[Verdict]:
@@ -181,14 +195,14 @@ class BlockJudge:
         scores = self.model.keys.surprise(past, np.array(targets, np.int32))
         columns = zip(places, rows, targets, past.tolist(), scores.tolist(), strict=True)
         for (number, place), row, target, history, score in columns:
-            entry = self._later(blocks[number], place).made()
+            entry = self._entry(blocks[number], place)
             found[number, place, 1, 0.0, "", ""] = Flagged(entry, target, tuple(history), score, row != OUTSIDE)
         return found
 
     def _with_value(self, scanned: Scanned, entered: Entered, place: int, flag: ValueFlag) -> Flagged:
         """An entry whose key was accepted, but not its time or a value."""
         history = self.sessions.histories.of(self.sessions.histories.edges["from"][entered.edges[place]])
-        entry = self._later(scanned, place).made()
+        entry = self._entry(scanned, place)
         return Flagged(entry, int(entered.symbols[place]), tuple(history.tolist()), flag.score, value=flag)
 
     def _told_of(self, scanned: Scanned, entered: Entered, flags: NDArray[np.bool_]) -> Numbers:
@@ -200,10 +214,13 @@ class BlockJudge:
         begun = high[entered.opened[high] == MAY_BE_JOINED]
         joined[slots[begun]] = 1
         self._add({"entries without session": outside, "sessions joined midway": len(begun)})
-        within = high[slots[high] >= 0]
+        told = np.ones(len(high), bool)
+        inside = np.flatnonzero(slots[high] >= 0)
+        within = high[inside]
         past = histories.of(histories.edges["from"][entered.edges[within]])
         excused = (past == START).any(axis=1) & (self._one_stream | (joined[slots[within]] != 0))
-        return np.setdiff1d(high, within[excused & (scanned.numbers[within] > 0)], assume_unique=True)
+        told[inside[excused & (scanned.numbers[within] > 0)]] = False
+        return high[told]
 
     def _ends(self) -> tuple[Numbers, NDArray[np.int32]]:
         """The places, among those that left, of the sessions whose ends are judged, and the edges of their ends."""
@@ -268,7 +285,7 @@ class BlockJudge:
             entries = entries[: find_last(slots, before, self.sessions.sessions, entries)]
             self._last.keep(slots[entries].astype(np.int64), scanned, entries, self.sessions.open_slots)
             for place in entries[scanned.numbers[entries] <= 0].tolist():
-                self._templates[int(slots[place])] = self._later(scanned, place).made().template
+                self._templates[int(slots[place])] = self._entry(scanned, place).template
         is_open = self.sessions.sessions["is_open"]
         for slot in [slot for slot in self._templates if not is_open[slot] or self._last.key(slot) > 0]:
             del self._templates[slot]

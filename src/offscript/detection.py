@@ -60,9 +60,11 @@ def detect(
             if block is None:
                 break
             told = detector.push_scanned(*block) if isinstance(block, tuple) else detector.push_block(block)
+            count = sum(len(scanned.raw) for scanned in block) if isinstance(block, tuple) else len(block)
+            del block  # else it would stay until the next are all read
         yield from told
         if progress is not None:
-            progress(sum(len(scanned.raw) for scanned in block) if isinstance(block, tuple) else len(block))
+            progress(count)
     yield from detector.close(complete=complete)
 
 

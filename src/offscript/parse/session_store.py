@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import nan
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -238,11 +238,9 @@ class SessionStore:
         """Make room for so many sessions, and chunks, more."""
         sums = self._sums[0]
         while len(self.sessions) - sums["used"] < sessions:
-            self.sessions = np.concatenate([self.sessions, np.zeros_like(self.sessions)])
-            self.facts = np.concatenate([self.facts, np.zeros_like(self.facts)])
-            self._left = np.concatenate([self._left, np.zeros_like(self._left)])
+            self.sessions, self.facts, self._left = map(_twice, (self.sessions, self.facts, self._left))
         while len(self.chunks) - sums["used_chunks"] < sessions:
-            self.chunks = np.concatenate([self.chunks, np.zeros_like(self.chunks)])
+            self.chunks = _twice(self.chunks)
 
     # -- from and to objects ---------------------------------------------------------------------------------------
 
@@ -327,3 +325,10 @@ class SessionStore:
             session.counts |= {symbol: count for symbol, count in pairs if symbol}
             chunk = held[0]
         return session
+
+
+def _twice(records: NDArray[Any]) -> NDArray[Any]:
+    """The same records with as much room again, which is zero and costs nothing until it is used."""
+    more: NDArray[Any] = np.zeros((2 * len(records), *records.shape[1:]), records.dtype)
+    more[: len(records)] = records
+    return more
