@@ -106,7 +106,7 @@ def test_the_steps_of_a_machine_are_in_the_papers_order(data_dir: Path) -> None:
 
 @pytest.mark.data
 def test_twenty_thousand_sessions_give_a_graph_to_read(data_dir: Path) -> None:
-    """The normal HDFS sessions at hand make one task of some twenty nodes, in less than 30 seconds."""
+    """The normal HDFS sessions at hand make one task of some twenty nodes, in less than 30 seconds; 95% are on it."""
     with gzip.open(data_dir / "hdfs" / "normal_by_block.csv.gz", "rt") as file:
         runs = Counter(tuple(map(int, line.rsplit(",", 1)[1].split())) for line in list(file)[1:])
     began = time.process_time()
@@ -115,5 +115,5 @@ def test_twenty_thousand_sessions_give_a_graph_to_read(data_dir: Path) -> None:
     assert len(learnt.flows) == 1
     flow = learnt.flows[0]
     assert len(flow.nodes) <= 25
-    assert flow.noise < 0.1 * flow.sessions
+    assert flow.noise < 0.05 * flow.sessions
     assert {node.kind for node in flow.nodes} >= {NodeKind.FORK, NodeKind.STEP}

@@ -23,6 +23,9 @@ TASKS = {
     "rounds": sequence(step(1), loop(sequence(step(2), step(3)), step(4)), step(5)),
     "rounds of parallel steps": sequence(step(1), loop(parallel(step(2), step(3)), skip()), step(4)),
     "rounds beside steps": parallel(sequence(step(1), step(2)), loop(step(3), skip())),
+    "rounds of one step or two": sequence(step(1), loop(choice(step(2), parallel(step(3), step(4))), skip()), step(5)),
+    "rounds of a step or none": sequence(step(1), loop(choice(step(2), skip()), step(3)), step(4)),
+    "rounds beside rounds": parallel(loop(choice(step(1), step(2)), step(3)), loop(sequence(step(4), step(5)), skip())),
     "a shared beginning": sequence(step(1), step(2), choice(sequence(step(3), step(4)), step(5))),
 }
 

@@ -126,7 +126,7 @@ def find_cuts(graph: Follows) -> list[Cut]:
             (Kind.PARALLEL, _parallel(graph, _both(graph))),
             (Kind.LOOP, _loop(graph)),
             (Kind.PARALLEL, _parallel(graph, _both(graph) | graph.either)),
-            (Kind.PARALLEL, _parallel(graph, _unchained(graph))),
+            (Kind.PARALLEL, _parallel(graph, unchained(graph))),
         )
         if len(parts) > 1
     ]
@@ -184,8 +184,12 @@ def _both(graph: Follows) -> frozenset[tuple[int, int]]:
     return frozenset((a, b) for a, b in graph.pairs if (b, a) in graph.pairs)
 
 
-def _unchained(graph: Follows) -> frozenset[tuple[int, int]]:
-    """Pairs that may be in parallel, where too few runs were seen to have every pair both ways round."""
+def unchained(graph: Follows) -> frozenset[tuple[int, int]]:
+    """Return the pairs that may be in parallel, where too few runs were seen to have every pair both ways round.
+
+    >>> sorted(unchained(follows({(1, 2, 3): 1, (1, 3): 1, (2, 3): 1}, 0)))
+    []
+    """
     pairs = {(a, b) for a in graph.keys for b in graph.keys if a != b}
     return frozenset(pairs - {(b, a) for a, b in graph.chained} - graph.chained) | graph.either
 

@@ -20,16 +20,20 @@ from offscript.workflow.length import described
 from offscript.workflow.machine import Machine
 from offscript.workflow.pieces import (
     Cutter,
+    companions,
     counted,
     cut_at_repeats,
     cut_between,
     cut_evenly,
     cut_out,
     cut_up,
+    cut_when_even,
     only,
     shortened,
     without,
 )
+from offscript.workflow.play import accepts
+from offscript.workflow.ties import tied_cuts
 from offscript.workflow.tree import Kind, Tree, choice, loop, parallel, sequence, skip, step
 
 RARE = (0.0, 0.01, 0.03, 0.1)
@@ -57,7 +61,21 @@ def mine(runs: Mapping[Run, int], rare: tuple[float, ...] = RARE) -> Tree:
         for share in {shares[best], max(rare)}:
             tree = tidy(put_together(_miner(share, renamed).tree(renamed), keys))
             bits[tree] = bits.get(tree) or described(tree, runs, laid=True)
-    return min(bits, key=bits.__getitem__)
+    return _least_lost(bits, runs)
+
+
+def _least_lost(bits: Mapping[Tree, float], runs: Runs) -> Tree:
+    """The shortest tree; if it leaves out more than can be noise, the one nearly as short that leaves out least."""
+    best = min(bits, key=bits.__getitem__)
+    lost = _lost(best, runs)
+    if lost <= MOST_NOISE * sum(runs.values()):
+        return best
+    near = [tree for tree in bits if bits[tree] <= (1 + NEARLY) * bits[best]]
+    return min(near, key=lambda tree: (_lost(tree, runs), bits[tree]))
+
+
+def _lost(tree: Tree, runs: Runs) -> int:
+    return sum(count for run, count in runs.items() if not accepts(tree, run))
 
 
 def _miner(rare: float, runs: Runs) -> Miner:
@@ -75,6 +93,12 @@ SURE = (Kind.CHOICE, Kind.SEQUENCE)
 
 Way: TypeAlias = Callable[[Runs], Tree]
 """What runs may be: gives their tree when asked for."""
+
+MOST_NOISE = 0.07
+"""Share of the sessions that may be left out as noise: a twentieth, and three standard errors of it in a thousand."""
+
+NEARLY = 0.05
+"""How much longer a tree may be that leaves fewer sessions out, where more are left out than can be noise."""
 
 LOOSE = 2
 """How many unsure cuts may lie within each other before the first that holds is taken without comparing: a loop in a
@@ -130,7 +154,7 @@ class Miner:
         if sure:
             return self._assembled(sure, runs)
         some = Counter(dict(runs.most_common(DRAFTED)))
-        ways = self._ways(some, graph, cuts)
+        ways = self._ways(some, graph, tied_cuts(runs, cuts, graph) + cuts)
         if not self._left:
             return next(ways)(runs)
         return self._compared(runs, some, list(ways))
@@ -151,9 +175,10 @@ class Miner:
         for cut in cuts:
             yield partial(self._assembled, cut)
         yield from self._looser(runs)
-        if _may_be_rounds(runs, _repeated(runs, self._rare)):
+        repeated = _repeated(runs, self._rare)
+        if _may_be_rounds(runs, repeated):
             yield from self._rounds(runs, graph)
-            yield from self._separated(runs, graph)
+            yield from self._separated(repeated, graph)
         kinds = [] if cuts else separate(runs)
         if len(kinds) > 1:
             yield partial(self._by_kind, kinds)
@@ -225,13 +250,15 @@ class Miner:
     def _rounds(self, runs: Counter[Run], graph: Follows) -> Iterator[Way]:
         """Runs that are rounds of a loop.
 
-        Cut every so many keys, before a key that the round has already, where an end meets a start, at each start.
+        Cut every so many keys, before a key that the round has already, where an end meets a start, where keys that
+        come equally often are even, at each start.
         """
         even = math.gcd(*map(len, runs))
         cutters: list[Cutter] = [
             partial(cut_evenly, even=even),
             cut_at_repeats,
             partial(cut_between, ends=graph.ends, starts=graph.starts),
+            partial(cut_when_even, companions=companions(runs, self._rare)),
             partial(cut_between, ends=frozenset(graph.keys), starts=graph.starts),
         ]
         met: list[Counter[Run]] = [runs]
@@ -244,11 +271,10 @@ class Miner:
     def _again(self, cutter: Cutter, runs: Runs) -> Tree:
         return loop(self.tree(cut_up(runs, cutter)), skip())
 
-    def _separated(self, runs: Counter[Run], graph: Follows) -> Iterator[Way]:
+    def _separated(self, repeated: frozenset[int], graph: Follows) -> Iterator[Way]:
         """A key that comes between rounds, some of which may be empty."""
         for key in graph.keys:
-            between = sum(count * run.count(key) for run, count in runs.items())
-            if (key in graph.starts or key in graph.ends) and between > (1 + self._rare) * runs.total():
+            if key in repeated and (key in graph.starts or key in graph.ends):
                 yield partial(self._with_between, key)
 
     def _with_between(self, key: int, runs: Runs) -> Tree:

@@ -125,5 +125,40 @@ def cut_at_repeats(run: Run) -> list[Run]:
     return _pieces(run, places)
 
 
+def companions(runs: Runs, rare: float) -> list[list[int]]:
+    """Return the groups of keys that come equally often in each run, but for the share `rare` of those with either.
+
+    >>> companions({(1, 2, 3): 5, (2, 1): 5}, 0)
+    [[1, 2]]
+    """
+    counts = [(Counter(run), count) for run, count in runs.items()]
+    groups: list[list[int]] = []
+    for key in sorted({key for times, _ in counts for key in times}):
+        for group in groups:
+            having = sum(count for times, count in counts if times[key] or times[group[0]])
+            uneven = sum(count for times, count in counts if times[key] != times[group[0]])
+            if uneven <= rare * having:
+                group.append(key)
+                break
+        else:
+            groups.append([key])
+    return [group for group in groups if len(group) > 1]
+
+
+def cut_when_even(run: Run, companions: list[list[int]]) -> list[Run]:
+    """Return pieces that end where all companions have come equally often.
+
+    >>> cut_when_even((3, 1, 2, 2, 1), [[1, 2]])
+    [(3,), (1, 2), (2, 1)]
+    """
+    met: Counter[int] = Counter()
+    places = []
+    for place, key in enumerate(run[:-1]):
+        met[key] += 1
+        if all(met[group[0]] == met[other] for group in companions for other in group):
+            places.append(place + 1)
+    return _pieces(run, places)
+
+
 def _pieces(run: Run, places: list[int]) -> list[Run]:
     return [run[begin:end] for begin, end in zip([0, *places], [*places, len(run)], strict=True)]

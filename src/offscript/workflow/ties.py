@@ -1,0 +1,77 @@
+"""Which keys of parallel loops belong together: those whose numbers in a session depend on each other (ours).
+
+Two loops in parallel bring every pair of their keys both ways round, and so does one loop around parallel steps: the
+graph of neighbours is full in either case. But how often a loop came round tells how often each of its keys came, and
+nothing about another loop.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from offscript.workflow.cuts import Cut, Follows, Runs, components, unchained
+from offscript.workflow.tree import Kind
+
+SURELY = 4.0
+"""Standard errors by which a correlation differs from none: chance has one in 16,000 pairs, a task a hundred pairs."""
+
+
+def tied_cuts(runs: Runs, cuts: list[Cut], graph: Follows) -> list[Cut]:
+    """Return parallel cuts with those keys in one part that come more often, or less, together, or keep an order.
+
+    What keeps an order is read as in other parallel cuts: no pair seen the other way round, or a chain of neighbours.
+    None where the cuts found have no parallel one, where there is one part only, and none of those found.
+
+    >>> from offscript.workflow.cuts import find_cuts, follows
+    >>> runs = {(1, 2, 3): 50, (1, 2, 3, 3): 50, (1, 2, 2, 1, 3, 3): 50, (2, 1, 3, 1, 2): 50, (3, 3, 2, 1): 40}
+    >>> graph = follows(runs, 0)
+    >>> tied_cuts(runs, find_cuts(graph), graph)
+    [Cut(kind=<Kind.PARALLEL: 'parallel'>, parts=(frozenset({1, 2}), frozenset({3})))]
+    """
+    if not any(cut.kind is Kind.PARALLEL for cut in cuts):
+        return []
+    ties = _ties(runs, graph.keys)
+    found: list[Cut] = []
+    for parts in (components(graph.keys, ties + _ordered(graph, graph.either)), _joined(graph, ties)):
+        cut = Cut(Kind.PARALLEL, tuple(map(frozenset, parts)))
+        if len(parts) > 1 and cut not in (*cuts, *found):
+            found.append(cut)
+    return found
+
+
+def _ordered(graph: Follows, free: frozenset[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [(a, b) for a in graph.keys for b in graph.keys if a < b and not {(a, b), (b, a)} <= free]
+
+
+def _joined(graph: Follows, ties: list[tuple[int, int]]) -> list[set[int]]:
+    """Chains and ties, joined where most pairs between two of them keep an order: a few pairs may do so by chance."""
+    parts = components(graph.keys, ties + _ordered(graph, unchained(graph)))
+    kept = set(_ordered(graph, graph.either))
+    pairs = [
+        (one, other)
+        for one in range(len(parts))
+        for other in range(one + 1, len(parts))
+        if 2 * sum((min(a, b), max(a, b)) in kept for a in parts[one] for b in parts[other])
+        > len(parts[one]) * len(parts[other])
+    ]
+    return [set().union(*(parts[number] for number in group)) for group in components(range(len(parts)), pairs)]
+
+
+def _ties(runs: Runs, keys: tuple[int, ...]) -> list[tuple[int, int]]:
+    """The pairs of keys whose numbers in a run are surely correlated."""
+    total = sum(runs.values())
+    numbers = [(Counter(run), count) for run, count in runs.items()]
+    means = {key: sum(count * times[key] for times, count in numbers) / total for key in keys}
+    ties = []
+    for place, one in enumerate(keys):
+        for other in keys[place + 1 :]:
+            moments = [0.0, 0.0, 0.0]
+            for times, count in numbers:
+                a, b = times[one] - means[one], times[other] - means[other]
+                moments[0] += count * a * b
+                moments[1] += count * a * a
+                moments[2] += count * b * b
+            if abs(moments[0]) * math.sqrt(total) > SURELY * math.sqrt(moments[1] * moments[2]):
+                ties.append((one, other))
+    return ties
