@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.drawn_workflows import graphs, trees, workflow_of
 
-from offscript.workflow.draw import slow_edges
+from offscript.workflow.draw import Drawing, slow_edges
 from offscript.workflow.fold import ALIKE, MORE, MOST, fold
-from offscript.workflow.graph import Edge, Node, NodeKind, Walk, Workflow
+from offscript.workflow.graph import Edge, Node, NodeKind, Times, Walk, Workflow
 from offscript.workflow.labels import LONGEST, labels
 from offscript.workflow.notations import dot, mermaid, to_json
 from offscript.workflow.outline import text
@@ -148,6 +148,18 @@ def test_slow_edges_hold_the_time(flow: Workflow) -> None:
     assert all(share >= 0.1 for share in found.values())
     for ends in found:
         assert all(held[ends] >= time for other, time in held.items() if other not in found)
+
+
+def test_slow_edges_drawn_as_one_hold_the_time_of_all() -> None:
+    """Of nine equal alternatives drawn as one box, the edge to it holds what the slow ones among them hold together."""
+    kinds = [(NodeKind.START, 0), *((NodeKind.STEP, key) for key in range(1, ALIKE + 1)), (NodeKind.END, 0)]
+    nodes = tuple(Node(number, kind, key, 5) for number, (kind, key) in enumerate(kinds))
+    into = [Edge(0, number, 5, 1 / ALIKE, Times(5, 1.0, 2.0, 3.0, 4.0)) for number in range(1, ALIKE + 1)]
+    out = [Edge(number, ALIKE + 1, 5, 1.0) for number in range(1, ALIKE + 1)]
+    flow = Workflow(1, choice(*map(step, range(1, ALIKE + 1))), nodes, (*into, *out), 5 * ALIKE)
+    drawn = Drawing(flow, {}, fold(flow))
+    assert drawn.slow == {(0, 1): pytest.approx(sum(slow_edges(flow).values()))}
+    assert drawn.slow[0, 1] > 0.5
 
 
 @patient

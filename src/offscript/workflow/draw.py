@@ -38,9 +38,11 @@ class Drawing:
         self.labels = labels(self.names)
         self.slow = slow_edges(workflow)
         if folded is not None:
-            self.slow = {
-                (folded.places[before], folded.places[after]): part for (before, after), part in self.slow.items()
-            }
+            held: dict[tuple[int, int], float] = {}
+            for (before, after), part in self.slow.items():  # of those drawn as one edge the shares add up
+                ends = folded.places[before], folded.places[after]
+                held[ends] = held.get(ends, 0.0) + part
+            self.slow = held
         self._most = max((edge.count for edge in self.workflow.edges), default=0)
 
     def label(self, node: Node) -> str:
