@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from offscript.casefile import Case, cases
 from offscript.console import progress_bar, say
@@ -15,12 +16,14 @@ from offscript.diagnosis import Diagnoser, Diagnosis
 from offscript.entries import Line, Verdict
 from offscript.errors import UsageError
 from offscript.incidents import gap_of, incidents
-from offscript.model_workflows import workflows_of
 from offscript.report.contents import Contents, Shown
 from offscript.report.page import page
 from offscript.sources import STDIN, Report, read
 from offscript.sources.paths import find_sources
-from offscript.workflow.learn import Workflows
+
+if TYPE_CHECKING:
+    from offscript.model import Model
+    from offscript.workflow.learn import Workflows
 
 VERDICTS_KEPT = 10_000
 """Verdicts that a report is made of, the first ones: as many as a second reading looks up lines for."""
@@ -93,10 +96,16 @@ def write_report(
             else None,
             first=read(*again, config=config) if can_read else (),
             model_name="" if model is None else str(model),
-            workflows=workflows_of(detector.model, detector.model.times) if with_tasks and kept.verdicts else None,
+            workflows=_workflows(detector.model) if with_tasks and kept.verdicts else None,
         )
     write_page(path, contents)
     say(f"report {path}")
+
+
+def _workflows(model: Model) -> Workflows:
+    from offscript.model_workflows import workflows_of  # noqa: PLC0415  (loaded only where workflows are learnt)
+
+    return workflows_of(model, model.times)
 
 
 def _can_be_read_again(logs: Sequence[str]) -> bool:

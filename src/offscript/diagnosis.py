@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from offscript.diagnosis_wording import Wording
 from offscript.entries import Entry, Expected, Reason, Verdict
@@ -13,8 +14,10 @@ from offscript.slow_edges import Slow, slow_edges, told_slow
 from offscript.verdicts import EXPECTED_SHOWN
 from offscript.wording import Words
 from offscript.workflow.graph import Times, Walk, Workflow
-from offscript.workflow.learn import Workflows
 from offscript.workflow.walk import walk
+
+if TYPE_CHECKING:
+    from offscript.workflow.learn import Workflows
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,10 +15,11 @@ from offscript.entries import Verdict
 from offscript.errors import InputError, ModelError, UsageError
 from offscript.journal import Journal
 from offscript.model import Model, current_version, journal_path, load
-from offscript.model_workflows import workflows_of
 from offscript.render import json_line
 from offscript.sources import STDIN, read
-from offscript.workflow.learn import Workflows
+
+if TYPE_CHECKING:
+    from offscript.workflow.learn import Workflows
 
 QUICK: Final = 1_000
 """Distinct training sessions whose workflows are learnt without asking: a matter of seconds."""
@@ -62,6 +63,8 @@ def learnt(model: Model, *, wanted: bool | None) -> Workflows | None:
         if wanted is None:
             say(f"the model holds {distinct:,} distinct sessions: the task is told with --task, which takes a while")
         return None
+    from offscript.model_workflows import workflows_of  # noqa: PLC0415  (loaded only where workflows are learnt)
+
     return workflows_of(model, model.times)
 
 
