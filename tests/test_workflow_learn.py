@@ -52,6 +52,13 @@ def test_tasks_that_share_keys_are_told_apart_and_variants_are_not() -> None:
     }
 
 
+def test_a_task_that_begins_with_a_choice_is_one() -> None:
+    """Branches that go on alike are of one task, also where one of them is long."""
+    learnt = workflows([(1, 7, 8), (2, 3, 4, 5, 6, 7, 8), (9, 10, 11)], [100, 100, 100])
+    assert [flow.sessions for flow in learnt.flows] == [200, 100]
+    assert [step.key for step in learnt.flows[0].tree.steps()] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
 def test_the_task_of_a_session_is_where_it_fits_best() -> None:
     """Also a session that is not over, one off script, and the last keys of one; none where no key is known."""
     learnt = workflows([(1, 2, 3, 9), (5, 6, 9, 7)], [200, 100])

@@ -179,7 +179,7 @@ class Miner:
         if _may_be_rounds(runs, repeated):
             yield from self._rounds(runs, graph)
             yield from self._separated(repeated, graph)
-        kinds = [] if cuts else separate(runs)
+        kinds = [] if cuts else separate(runs, of_all=True)
         if len(kinds) > 1:
             yield partial(self._by_kind, kinds)
         elif not cuts:
