@@ -132,8 +132,11 @@ def detect_verb(
     ] = False,
     report: ReportOption = None,
     task: Annotated[
-        bool, typer.Option("--task", help="Draw the workflows in the report: learning them takes a while.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--task/--no-task", help="Draw the workflows in the report. Default: where learning them takes seconds."
+        ),
+    ] = None,
     exit_code: ExitOption = False,
 ) -> None:
     """Judge logs with a model: print each anomaly, where it is, what was expected instead, and why."""

@@ -67,6 +67,8 @@ def write_demo_page(demo: Demo, place: Path, kept: Path | None) -> None:
 
     The journal of that folder gets the verdicts, so that the commands on the page work.
     """
+    from offscript.model_workflows import workflows_if_quick  # noqa: PLC0415  (loaded only where workflows are learnt)
+
     if kept is not None:
         Journal(journal_path(kept)).record(demo.verdicts, lineage=demo.model.lineage, version=demo.model.version)
     with recording() as folder:
@@ -79,6 +81,7 @@ def write_demo_page(demo: Demo, place: Path, kept: Path | None) -> None:
             first=read(log),
             model_name="" if kept is None else str(kept),
             anywhere=True,
+            workflows=workflows_if_quick(demo.model, wanted=None),
         )
     write_page(place, contents)
     say(f"report {place}: open it in a browser")

@@ -76,12 +76,13 @@ def write_report(
     *,
     again: Sequence[str],
     model: Path | None,
-    with_tasks: bool = False,
+    with_tasks: bool | None = None,
 ) -> None:
     """Write the report of what a detector said of some logs, and say where it is.
 
     `met` is what their reading met; `again` are the logs, where they can be read once more; `model` the folder whose
-    journal has the verdicts, if one has. `with_tasks` learns the workflows of the model first, and draws them.
+    journal has the verdicts, if one has. `with_tasks` says whether the workflows of the model are learnt and drawn;
+    with None they are where that takes seconds.
     """
     config = detector.model.config
     can_read = _can_be_read_again(again)
@@ -96,16 +97,16 @@ def write_report(
             else None,
             first=read(*again, config=config) if can_read else (),
             model_name="" if model is None else str(model),
-            workflows=_workflows(detector.model) if with_tasks and kept.verdicts else None,
+            workflows=_workflows(detector.model, with_tasks) if kept.verdicts else None,
         )
     write_page(path, contents)
     say(f"report {path}")
 
 
-def _workflows(model: Model) -> Workflows:
-    from offscript.model_workflows import workflows_of  # noqa: PLC0415  (loaded only where workflows are learnt)
+def _workflows(model: Model, wanted: bool | None) -> Workflows | None:
+    from offscript.model_workflows import workflows_if_quick  # noqa: PLC0415  (loaded only where workflows are learnt)
 
-    return workflows_of(model, model.times)
+    return workflows_if_quick(model, wanted)
 
 
 def _can_be_read_again(logs: Sequence[str]) -> bool:

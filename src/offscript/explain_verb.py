@@ -21,9 +21,6 @@ from offscript.sources import STDIN, read
 if TYPE_CHECKING:
     from offscript.workflow.learn import Workflows
 
-QUICK: Final = 1_000
-"""Distinct training sessions whose workflows are learnt without asking: a matter of seconds."""
-
 NO_LOG: Final = "only what the verdict itself holds is known; give the log it was found in with --log"
 
 
@@ -58,14 +55,12 @@ def explain_verb(
 
 def learnt(model: Model, *, wanted: bool | None) -> Workflows | None:
     """Return the workflows of a model where they are wanted, or, with None, where it takes seconds to learn them."""
-    distinct = len(model.keys.learnt.sessions.counts)
-    if wanted is False or (wanted is None and distinct > QUICK):
-        if wanted is None:
-            say(f"the model holds {distinct:,} distinct sessions: the task is told with --task, which takes a while")
-        return None
-    from offscript.model_workflows import workflows_of  # noqa: PLC0415  (loaded only where workflows are learnt)
+    from offscript.model_workflows import workflows_if_quick  # noqa: PLC0415  (loaded only where workflows are learnt)
 
-    return workflows_of(model, model.times)
+    found = workflows_if_quick(model, wanted)
+    if found is None and wanted is None:
+        say("the task is told with --task: learning the workflows of this model takes a while, or is a guess")
+    return found
 
 
 def stored(folder: Path, verdict_id: str) -> tuple[Verdict, Model]:

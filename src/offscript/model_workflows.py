@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Final
 
 from offscript.model import Model
 from offscript.models.keys import KeyModel
 from offscript.workflow.graph import Times
 from offscript.workflow.learn import Workflows, workflows
+from offscript.workflow.tasks import FEWEST, by_co_occurrence
 
-Separate: TypeAlias = Callable[[Model, Sequence[tuple[int, ...]]], Workflows]
-"""What parts the streams of a log without sessions into tasks."""
+QUICK: Final = 10_000
+"""Distinct training sessions whose workflows are learnt without asking: about ten seconds of a processor, where the
+4,900 of the recorded PostgreSQL server take five and the 1,960 of HDFS as long again."""
+
+STREAM: Final = 100_000
+"""Entries of a log without sessions, its last, that are parted into tasks: enough to see a step a thousand times that
+is one in a hundred, and some seconds of work."""
 
 
-def workflows_of(
-    model: Model, times: Mapping[tuple[int, int], Times] | None = None, *, separate: Separate | None = None
-) -> Workflows:
+def workflows_of(model: Model, times: Mapping[tuple[int, int], Times] | None = None) -> Workflows:
     """Learn the workflows of the sessions in a model; symbols become log keys again, `times` are by (key before, key).
 
-    A log without sessions is one stream, or a few: then `separate` parts it into tasks, and without that there are no
-    workflows.
+    A log without sessions is one stream, or a few, one after another: they are parted into tasks by which keys come
+    near each other (method 2, as it needs nothing but the stream), and what is in no run of a task is left out.
 
     >>> from offscript import Config, fit
     >>> from offscript.testing import lines_of, service_log
@@ -30,8 +36,35 @@ def workflows_of(
     """
     sequences, counts, complete = sessions_of(model.keys)
     if model.session_key.where == "none":
-        return separate(model, sequences) if separate else Workflows(())
+        sequences, counts, complete = parted(sequences)
     return workflows(sequences, counts, complete, times)
+
+
+def workflows_if_quick(model: Model, wanted: bool | None) -> Workflows | None:
+    """Learn the workflows of a model where they are wanted or, with None, where that takes seconds; else None.
+
+    Without being asked, a log without sessions is not parted into tasks: where these overlap much, that is a guess.
+    """
+    by_itself = len(model.keys.learnt.sessions.counts) <= QUICK and model.session_key.where != "none"
+    return workflows_of(model, model.times) if wanted or (wanted is None and by_itself) else None
+
+
+def parted(streams: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, ...]], list[int], list[bool]]:
+    """Part streams of log keys into runs of tasks: the distinct ones, how often each came, and whether it has ended.
+
+    >>> import random
+    >>> chance = random.Random(1)
+    >>> stream = tuple(key for _ in range(200) for key in chance.choice([(1, 2, 3), (4, 5)]))
+    >>> runs, counts, complete = parted([stream])
+    >>> sorted(zip(runs, counts))[:2]
+    [((1, 2, 3), 99), ((4, 5), 101)]
+    """
+    keys = list(chain.from_iterable(streams))[-STREAM:]
+    if len(keys) < FEWEST:
+        return [], [], []
+    found = by_co_occurrence(keys)
+    runs = Counter((tuple(keys[at] for at in run.positions), run.is_complete) for run in found.runs)
+    return [run for run, _ in runs], list(runs.values()), [ended for _, ended in runs]
 
 
 def sessions_of(keys: KeyModel) -> tuple[list[tuple[int, ...]], list[int], list[bool]]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from offscript.diagnosis import Diagnosis
 from offscript.report.markup import Html, tag
+from offscript.workflow.near import LARGE, near
 from offscript.workflow.svg import svg
 
 PICTURE_BYTES = 1_000_000
@@ -37,13 +38,21 @@ class Pictures:
             return _elsewhere(self._drawn[path])
         if self._room <= 0:
             return _left_out()
+        told: Html | None = None
+        if len(workflow.nodes) > LARGE:
+            whole = len(workflow.nodes)
+            workflow, walk, kept = near(workflow, walk, slow)
+            slow = None if slow is None else (kept.index(slow[0]), kept.index(slow[1]))
+            words = f"of {whole} nodes those that this session passed, missed, or could have gone to"
+            told = tag("p", {"class": "quiet"}, words)
         drawn = svg(workflow, self._templates, overlay=walk, slow=slow, identity=f"-{number}", styled=False)
         self._room -= len(drawn.encode())
         self._drawn[path] = number
         # what `svg` returns is escaped there, and a test of this page puts hostile names through it
         width = _WIDTH.search(drawn)
         is_narrow = width is not None and float(width[1]) < NARROW
-        return tag("div", {"class": "picture narrow" if is_narrow else "picture", "tabindex": 0}, Html(drawn))
+        picture = tag("div", {"class": "picture narrow" if is_narrow else "picture", "tabindex": 0}, Html(drawn))
+        return picture if told is None else Html(told + picture)
 
 
 def _slow_edge(diagnosis: Diagnosis) -> tuple[int, int] | None:
