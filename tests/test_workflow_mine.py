@@ -11,7 +11,7 @@ from tests.naive_workflow import runs, trees
 from tests.strategies import FEW
 
 from offscript.workflow.length import described
-from offscript.workflow.mine import Miner, mine, tidy
+from offscript.workflow.mine import Miner, Room, mine, tidy
 from offscript.workflow.play import accepts, play
 from offscript.workflow.tree import Tree, choice, loop, parallel, sequence, skip, step
 
@@ -103,3 +103,15 @@ def test_the_true_task_is_described_shorter_than_looser_and_tighter_trees() -> N
 def test_nothing_at_all_is_a_skip() -> None:
     """Sessions without entries give a tree of nothing."""
     assert mine({(): 3}) == skip()
+
+
+def test_sessions_without_any_order_take_bounded_work() -> None:
+    """However many ways are as bad as the next, what is compared stays within the room of a task, and a tree comes."""
+    chance = random.Random(1)
+    runs = Counter(tuple(chance.randrange(1, 7) for _ in range(8)) for _ in range(20))
+    room = Room(2_000)
+    tree = Miner(0.0, 2, room).tree(runs)
+    assert 0 <= room.left < 2_000
+    assert all(accepts(tree, run) for run in runs)
+    assert Room(0).of(runs, 3) == Counter()
+    assert mine(runs) == mine(runs)

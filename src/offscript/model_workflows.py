@@ -17,6 +17,9 @@ QUICK: Final = 10_000
 """Distinct training sessions whose workflows are learnt without asking: about ten seconds of a processor, where the
 4,900 of the recorded PostgreSQL server take five and the 1,960 of HDFS as long again."""
 
+QUICK_KEYS: Final = 500
+"""Log keys up to which they are: tables of key by key are made, and more keys than a task has hold many tasks."""
+
 STREAM: Final = 100_000
 """Entries of a log without sessions, its last, that are parted into tasks: enough to see a step a thousand times that
 is one in a hundred, and some seconds of work."""
@@ -45,7 +48,8 @@ def workflows_if_quick(model: Model, wanted: bool | None) -> Workflows | None:
 
     Without being asked, a log without sessions is not parted into tasks: where these overlap much, that is a guess.
     """
-    by_itself = len(model.keys.learnt.sessions.counts) <= QUICK and model.session_key.where != "none"
+    few = len(model.keys.learnt.sessions.counts) <= QUICK and len(model.keys.vocabulary.keys) <= QUICK_KEYS
+    by_itself = few and model.session_key.where != "none"
     return workflows_of(model, model.times) if wanted or (wanted is None and by_itself) else None
 
 

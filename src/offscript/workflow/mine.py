@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -49,9 +50,10 @@ def mine(runs: Mapping[Run, int], rare: tuple[float, ...] = RARE) -> Tree:
     """
     bits: dict[Tree, float] = {}
     shares: dict[Tree, float] = {}
+    room = Room()
     drafts = {share: described(Miner(share, 0).tree(runs), runs, laid=True) for share in rare}
     for share in sorted(rare, key=drafts.__getitem__)[:DEEPER]:
-        tree = _miner(share, runs).tree(runs)
+        tree = _miner(share, runs, room).tree(runs)
         shares.setdefault(tree, share)
         bits[tree] = bits.get(tree) or described(tree, runs, laid=True)
     best = min(bits, key=bits.__getitem__)
@@ -59,7 +61,7 @@ def mine(runs: Mapping[Run, int], rare: tuple[float, ...] = RARE) -> Tree:
     if apart:
         renamed, keys = apart
         for share in {shares[best], max(rare)}:
-            tree = tidy(put_together(_miner(share, renamed).tree(renamed), keys))
+            tree = tidy(put_together(_miner(share, renamed, room).tree(renamed), keys))
             bits[tree] = bits.get(tree) or described(tree, runs, laid=True)
     return _least_lost(bits, runs)
 
@@ -78,8 +80,8 @@ def _lost(tree: Tree, runs: Runs) -> int:
     return sum(count for run, count in runs.items() if not accepts(tree, run))
 
 
-def _miner(rare: float, runs: Runs) -> Miner:
-    return Miner(rare, LOOSE if len(runs) <= MANY else 1)
+def _miner(rare: float, runs: Runs, room: Room) -> Miner:
+    return Miner(rare, LOOSE if len(runs) <= MANY else 1, room)
 
 
 def shortest(trees: Iterable[Tree], runs: Runs) -> Tree:
@@ -119,13 +121,41 @@ SELDOM = 0.1
 DRAFTED = 100
 """Distinct runs, the commonest ones, by which unsure cuts are looked for, and compared at first."""
 
+MOST_COMPARED = 250_000
+"""Entries described, once for each unsure way, in all of one task: twice what the sessions of HDFS need, and half a
+minute of work where runs have no order at all and every way is as bad as the next."""
+
+
+@dataclass(slots=True)
+class Room:
+    """What is left of the work that one task may make: each comparison takes half of it at most."""
+
+    left: int = MOST_COMPARED
+
+    def of(self, runs: Counter[Run], ways: int) -> Counter[Run]:
+        """Take the commonest runs by which so many ways can still be compared; none when the room is used up.
+
+        >>> Room(100).of(Counter({(1, 2): 9, (2, 1): 8, (2,) * 50: 1}), 10)
+        Counter({(1, 2): 9, (2, 1): 8})
+        """
+        taken: Counter[Run] = Counter()
+        most = self.left // 2
+        for run, count in runs.most_common():
+            if len(run) * ways > most:
+                break
+            most -= len(run) * ways
+            self.left -= len(run) * ways
+            taken[run] = count
+        return taken
+
 
 class Miner:
     """Cuts runs into parts until single keys are left; what is below the share `rare` is noise."""
 
-    def __init__(self, rare: float, loose: int = LOOSE) -> None:
+    def __init__(self, rare: float, loose: int = LOOSE, room: Room | None = None) -> None:
         self._rare = rare
         self._left = loose
+        self._room = Room() if room is None else room
         self._known: dict[tuple[int, frozenset[tuple[Run, int]]], Tree] = {}
 
     def tree(self, runs: Runs) -> Tree:
@@ -161,6 +191,9 @@ class Miner:
 
     def _compared(self, runs: Counter[Run], some: Counter[Run], ways: list[Way]) -> Tree:
         """The best of the unsure ways: all are tried in short, the most promising in full."""
+        some = self._room.of(some, len(ways))
+        if not some:
+            return ways[0](runs)
         left = self._left
         self._left = 0
         drafts = [described(tidy(way(some)), some) for way in ways]
