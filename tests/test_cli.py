@@ -259,6 +259,18 @@ def test_a_reader_that_leaves_is_no_error(place: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [["--help"], ["keys"], ["keys", "--output", "table"], ["workflow", "--svg", "-"]])
+def test_a_full_disk_is_one_line(place: Path, words: list[str]) -> None:
+    """What standard output cannot take is told in one line with exit code 2; no traceback, nor a complaint at exit."""
+    typed = command_line(*words[:1], *([] if words == ["--help"] else [place / "app.model"]), *words[1:])
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(typed, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert done.returncode == 2, done.stderr
+    told = [line for line in done.stderr.splitlines() if not line.startswith("task 1 of ")]
+    assert len(told) == 1, done.stderr
+    assert told[0].startswith("offscript: standard output: cannot be written (No space left on device); ")
+
+
 def test_help_names_every_verb() -> None:
     """Help lists what a user can type."""
     done = run("--help")

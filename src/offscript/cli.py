@@ -17,7 +17,17 @@ from typer.exceptions import Abort, Exit, TyperException
 from offscript import __version__
 from offscript.announce import announce, announce_live, journalled, summarise
 from offscript.config import Config
-from offscript.console import Output, chosen, emit, print_rows, progress_bar, quiet_broken_pipe, say, settings
+from offscript.console import (
+    Output,
+    chosen,
+    emit,
+    handed_over,
+    print_rows,
+    progress_bar,
+    quiet_broken_pipe,
+    say,
+    settings,
+)
 from offscript.detect_report import Kept, check_report, write_report
 from offscript.detection import checked, detect
 from offscript.detector import Detector
@@ -365,8 +375,8 @@ def _entry_row(entry: Entry) -> list[Any]:
 def main() -> None:
     """Run the command line; every expected error is one line on standard error and exit code 2."""
     try:
-        code = app(standalone_mode=False)
-        sys.stdout.flush()
+        with handed_over():
+            code = app(standalone_mode=False)
     except OffscriptError as error:
         say(f"offscript: {error}")
         code = 2

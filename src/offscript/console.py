@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
 import tomllib
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from pydantic import ValidationError
 from rich.console import Console, RenderableType
@@ -29,6 +30,9 @@ from offscript.config import Config
 from offscript.errors import UsageError
 from offscript.plain import plain
 from offscript.render import csv_row, json_line, table
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What a disk, a quota and a limit on files say when nothing more can be written."""
 
 _PREFIX = "OFFSCRIPT_"
 
@@ -63,14 +67,30 @@ def show(renderable: RenderableType) -> None:
     """Print a table on standard output, as wide as the terminal, or 160 columns on a pipe."""
     _spell_out(sys.stdout)
     width = None if sys.stdout.isatty() else 160
-    Console(markup=False, highlight=False, emoji=False, width=width).print(renderable)
+    with writing():
+        Console(markup=False, highlight=False, emoji=False, width=width).print(renderable)
 
 
 def emit(line: str) -> None:
     """Print one line of a result and hand it over at once, so that a reader on a pipe need not wait."""
     _spell_out(sys.stdout)
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    with writing():
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn what standard output refuses, on a full disk say, into a UsageError; a reader that left is none."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        quiet_broken_pipe()
+        raise UsageError(
+            f"cannot be written ({error.strerror})", where="standard output", remedy="make room, or write elsewhere"
+        ) from error
 
 
 def _spell_out(stream: TextIO) -> None:
@@ -91,6 +111,20 @@ def print_rows(title: str, columns: list[str], rows: Iterable[list[Any]], output
         emit(csv_row(columns))
     for row in rows:
         emit(csv_row(row) if output is Output.CSV else json_line(dict(zip(columns, row, strict=True))))
+
+
+@contextmanager
+def handed_over() -> Iterator[None]:
+    """Hand over what is printed meanwhile, the help that typer prints included, or raise a UsageError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM and error.filename is None:  # of the help: all else says what it writes
+            with writing():
+                raise
+        raise
+    with writing():
+        sys.stdout.flush()
 
 
 @contextmanager
@@ -179,5 +213,5 @@ def _check_environment() -> None:
 
 
 def quiet_broken_pipe() -> None:
-    """Point standard output at nothing, so that the interpreter does not complain about a reader that left."""
+    """Point standard output at nothing, so that the interpreter does not complain about what it cannot hand over."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from offscript.console import emit, say
+from offscript.console import emit, say, writing
 from offscript.errors import ModelError, UsageError
 from offscript.model import Model, load
 from offscript.workflow.graph import Workflow
@@ -92,8 +92,9 @@ def _picture(flow: Workflow, names: Mapping[int, str], file: str) -> None:
 
     drawn = svg(flow, names)
     if file == STDOUT:
-        sys.stdout.buffer.write(drawn.encode("utf-8"))  # XML is UTF-8 whatever the terminal's encoding
-        sys.stdout.buffer.flush()
+        with writing():
+            sys.stdout.buffer.write(drawn.encode("utf-8"))  # XML is UTF-8 whatever the terminal's encoding
+            sys.stdout.buffer.flush()
         return
     try:
         Path(file).write_text(drawn, "utf-8")
