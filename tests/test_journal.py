@@ -48,6 +48,18 @@ def test_a_replay_stores_nothing_twice(verdicts: list[Verdict], tmp_path: Path) 
     assert len(journal) == len({verdict.id for verdict in verdicts})
 
 
+def test_what_a_version_beside_gave_is_stored_anew(verdicts: list[Verdict], tmp_path: Path) -> None:
+    """An id that an ancestor gave keeps its record; one that another version gave gets that of the new one."""
+    journal = Journal(tmp_path / "journal.sqlite")
+    first = verdicts[0]
+    journal.record([first], lineage="l", version=2)
+    journal.record([replace(first, detail="of three")], lineage="l", version=3, ancestors=[2, 1])
+    assert (journal.origin(first.id), journal.get(first.id).detail) == (("l", 2), first.detail)
+    journal.record([replace(first, detail="of four")], lineage="l", version=4, ancestors=[1])
+    assert (journal.origin(first.id), journal.get(first.id).detail) == (("l", 4), "of four")
+    assert (len(journal), journal.origins("l"), journal.origins("other")) == (1, {first.id: 4}, {})
+
+
 def test_only_the_owner_may_read(tmp_path: Path) -> None:
     """Log lines are private: mode 0600."""
     Journal(tmp_path / "journal.sqlite")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,14 +13,15 @@ import pytest
 from tests.test_feedback import judged, of_reason, texts_with_news
 from typer.testing import CliRunner
 
-from offscript import Model, UsageError, load
+from offscript import Model, UsageError, Verdict, load
 from offscript.cli import app
 from offscript.entries import Reason
 from offscript.errors import OffscriptError
 from offscript.feedback import learn
 from offscript.journal import Journal
-from offscript.model import journal_path
-from offscript.versions import UPDATES_PER_HOUR, alone, check_pace, undo, versions
+from offscript.model import journal_path, switch
+from offscript.testing import service_log
+from offscript.versions import UPDATES_PER_HOUR, alone, ancestors, check_pace, shared_keys, undo, versions
 
 RUN = CliRunner()
 
@@ -94,6 +96,96 @@ def test_what_was_confirmed_is_not_learnt(place: tuple[Path, Path]) -> None:
         run("learn", folder, new[0])
     with pytest.raises(UsageError, match="no stored verdict"):
         run("learn", folder, "ffff", "--normal")
+
+
+def first_ids(folder: Path, log: Path, reason: Reason) -> list[str]:
+    """Judge a log by the version in force; return the ids of the verdicts of one reason, in the order printed."""
+    printed = run("detect", folder, log, "--complete", "--output", "jsonl").splitlines()
+    records = [json.loads(line) for line in printed if line.startswith("{")]
+    return [record["id"] for record in records if record["reason"] == reason]
+
+
+@pytest.fixture
+def forked(service_model: Model, tmp_path: Path) -> tuple[Path, Path, dict[str, str]]:
+    """Return a model whose versions 2 and 3 gave one key to two lines, a log, and ids of its verdicts.
+
+    `alpha` and `beta` are the new lines. Version 2 knows alpha, and gave the verdict `late`, on alpha at an odd place,
+    and `after`, on a line that is new to every version, with alpha in its history.
+    """
+    folder, log = tmp_path / "m.model", tmp_path / "forked.log"
+    service_model.save(folder)
+    texts = service_log(60, seed=5)
+
+    def put(session: str, after: str, *messages: str) -> None:
+        at = next(i for i, text in enumerate(texts) if f"[{session}] {after}" in text)
+        stamp = texts[at].split(" INFO")[0]
+        texts[at + 1 : at + 1] = [f"{stamp} INFO [{session}] {message}" for message in messages]
+
+    put("req-100010", "user authenticated", "alpha widget rose loudly")
+    put("req-100013", "user authenticated", "beta gadget sank quietly")
+    put("req-100020", "response sent", "alpha widget rose loudly", "gamma lever broke in two")
+    log.write_text("\n".join(texts) + "\n", "utf-8")
+    new = first_ids(folder, log, Reason.NEW_KEY)
+    told = {record.entry.text.split("] ")[1].split()[0]: record.id for record in reversed(stored(folder, new))}
+    run("learn", folder, told["alpha"], "--normal")
+    late = [v.id for v in stored(folder, first_ids(folder, log, Reason.UNEXPECTED_KEY)) if "alpha" in v.entry.text]
+    assert late
+    run("undo", folder)
+    run("learn", folder, told["beta"], "--normal")
+    second, third = (load(folder, version=number).templates for number in (2, 3))
+    key = max(second.keys())
+    assert key == max(third.keys())
+    assert second.template(key).text != third.template(key).text
+    return folder, log, told | {"late": late[0]}
+
+
+def stored(folder: Path, names: list[str]) -> list[Verdict]:
+    """Return stored verdicts by their ids."""
+    return [Journal(journal_path(folder)).get(name) for name in names]
+
+
+def test_a_verdict_of_a_version_beside_is_not_read_by_other_keys(forked: tuple[Path, Path, dict[str, str]]) -> None:
+    """Learn, undo, learn something else: what the first gave is not taught to the second as another line."""
+    folder, log, named = forked
+    before = len(versions(folder))
+    for extra in (["--normal"], ["--normal", "--preview"], ["--anomalous"]):
+        with pytest.raises(UsageError, match=r"given by version 2, .* run `offscript detect` again"):
+            run("learn", folder, named["late"], *extra)
+    assert len(versions(folder)) == before
+    told = run("learn", folder, named["gamma"], "--normal", "--preview")
+    assert "more were given by versions whose log keys are others" in told
+    assert "beta" not in told
+    # The remedy holds: judged by the version in force, the line is new, and is taught as what it is.
+    again = [v for v in stored(folder, first_ids(folder, log, Reason.NEW_KEY)) if "alpha" in v.entry.text]
+    assert "alpha widget rose loudly" in run("learn", folder, again[0].id, "--normal")
+
+
+def test_a_confirmed_anomaly_of_a_version_beside_is_left_out_and_named(
+    forked: tuple[Path, Path, dict[str, str]],
+) -> None:
+    """What version 2 gave and a person confirmed is not tried by the keys of version 3, and that is said."""
+    folder, _, named = forked
+    switch(folder, 2)
+    run("learn", folder, named["late"], "--anomalous")
+    run("learn", folder, named["beta"], "--normal", "--preview")
+    switch(folder, 3)
+    told = run("learn", folder, named["gamma"], "--normal", "--preview")
+    assert f"1 of them confirmed as anomalies, against which this update was not tried: {named['late']}" in told
+
+
+def test_keys_are_shared_with_ancestors_and_by_what_they_mean(forked: tuple[Path, Path, dict[str, str]]) -> None:
+    """All keys of an ancestor are ours; of a version beside those with our templates; of one that is gone none."""
+    folder, _, named = forked
+    third, known = load(folder), set(load(folder, version=1).templates.keys())
+    assert ancestors(folder, 3) == [3, 1]
+    assert shared_keys(folder, third, 1) == shared_keys(folder, third, 3) == set(third.templates.keys())
+    assert shared_keys(folder, third, 2) == known
+    assert shared_keys(folder, load(folder, version=1), 3) == known
+    run("undo", folder)
+    run("learn", folder, named["alpha"], "--normal")
+    assert shared_keys(folder, load(folder), 2) == set(load(folder).templates.keys()), "the same line, learnt again"
+    shutil.rmtree(folder / "versions" / "2")
+    assert shared_keys(folder, third, 2) == frozenset()
 
 
 def test_updates_are_limited_by_the_hour(place: tuple[Path, Path]) -> None:

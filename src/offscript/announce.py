@@ -22,6 +22,7 @@ from offscript.render import (
     verdict_csv,
     verdict_groups,
 )
+from offscript.versions import ancestors
 
 GROUPS_SHOWN = 100  # rows of a table on a terminal; more are not read there, and every verdict is in the JSON lines
 GROUPS_EXPLAINED = 5  # a screenful: each takes three lines
@@ -35,14 +36,15 @@ def journalled(
 ) -> Iterator[Verdict]:
     """Yield the verdicts, each stored before the next batch is asked for."""
     waiting: list[Verdict] = []
+    kin = [] if journal is None else ancestors(journal.folder, model.version)
     for verdict in verdicts:
         waiting.append(verdict)
         if journal is not None and len(waiting) >= batch:
-            journal.record(waiting, lineage=model.lineage, version=model.version)
+            journal.record(waiting, lineage=model.lineage, version=model.version, ancestors=kin)
             waiting.clear()
         yield verdict
     if journal is not None and waiting:
-        journal.record(waiting, lineage=model.lineage, version=model.version)
+        journal.record(waiting, lineage=model.lineage, version=model.version, ancestors=kin)
 
 
 def announce(verdicts: Iterable[Verdict], output: Output) -> int:

@@ -8,7 +8,7 @@ regression set: a version that would silence one is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -60,6 +60,11 @@ def learn(model: Model, normal: Sequence[Verdict], *, confirmed: Sequence[Verdic
     after = replace(model, templates=templates, keys=keys)
     changes += [_told(after, verdict, step) for verdict, step in steps]
     return Lesson(after, tuple(dict.fromkeys(changes)))
+
+
+def readable(verdict: Verdict, keys: Collection[int]) -> bool:
+    """Return whether a verdict refers to lines by these keys alone, 0 for unknown lines aside (ours)."""
+    return all(key <= 0 or key in keys for key in (*verdict.history, verdict.entry.key))
 
 
 def accepted(model: Model, verdicts: Sequence[Verdict]) -> list[Verdict]:

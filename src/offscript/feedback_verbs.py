@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -12,10 +13,10 @@ import typer
 from offscript.console import Output, chosen, emit, print_rows, say
 from offscript.entries import Verdict
 from offscript.errors import ModelError, UsageError
-from offscript.feedback import accepted, learn
+from offscript.feedback import accepted, learn, readable
 from offscript.journal import Journal
-from offscript.model import current_version, journal_path, load
-from offscript.versions import alone, check_pace, undo, versions
+from offscript.model import Model, current_version, journal_path, load
+from offscript.versions import alone, check_pace, shared_keys, undo, versions
 
 SHOWN: Final = 20
 """Verdicts listed by a preview: a screenful; the rest is counted."""
@@ -50,26 +51,55 @@ def learn_verb(
     word = {"author": author or _user(), "time": datetime.now(UTC).isoformat(timespec="seconds"), "note": note}
     with alone(model):
         known = [journal.get(one) for one in dict.fromkeys(verdict_ids)]
+        judge = load(model)
+        _check_origins(model, judge, journal, known)
         if normal:
-            _learn(model, journal, known, word, preview=preview)
+            _learn(model, judge, journal, known, word, preview=preview)
         elif preview:
             say(f"{len(known)} confirmed: no later update could silence them; nothing was stored")
         else:
             journal.note([verdict.id for verdict in known], normal=False, **word)
             say(f"{len(known)} confirmed: no later update will silence them")
-            for verdict in accepted(load(model), known):
+            for verdict in accepted(judge, known):
                 say(f"{verdict.id} is accepted by the version in force; `offscript undo {model}` goes back")
 
 
-def _learn(folder: Path, journal: Journal, known: list[Verdict], word: dict[str, str], *, preview: bool) -> None:
-    model = load(folder)
+def _check_origins(folder: Path, model: Model, journal: Journal, known: list[Verdict]) -> None:
+    """Raise where a verdict was given by another model, or by a version whose keys mean other lines."""
     for verdict in known:
         if journal.origin(verdict.id)[0] != model.lineage:
             raise ModelError(
                 f"verdict {verdict.id} was given by another model", where=str(folder), remedy="judge the log again"
             )
-    lesson = learn(model, known, confirmed=journal.confirmed(model.lineage))
-    stored = journal.verdicts(model.lineage)
+    if other := _split(folder, model, journal, known)[1]:
+        number = journal.origin(other[0].id)[1]
+        raise UsageError(
+            f"verdict {other[0].id} was given by version {number}, whose log keys are not those of version "
+            f"{model.version}, in force",
+            where=str(folder),
+            remedy="run `offscript detect` again and report what it prints",
+        )
+
+
+def _split(
+    folder: Path, model: Model, journal: Journal, verdicts: Sequence[Verdict]
+) -> tuple[list[Verdict], list[Verdict]]:
+    """The verdicts whose log keys mean the same lines in the model, and the others."""
+    origins = journal.origins(model.lineage)
+    shared = {number: shared_keys(folder, model, number) for number in {origins[v.id] for v in verdicts}}
+    ours: list[Verdict] = []
+    others: list[Verdict] = []
+    for verdict in verdicts:
+        (ours if readable(verdict, shared[origins[verdict.id]]) else others).append(verdict)
+    return ours, others
+
+
+def _learn(
+    folder: Path, model: Model, journal: Journal, known: list[Verdict], word: dict[str, str], *, preview: bool
+) -> None:
+    confirmed, silent = _split(folder, model, journal, journal.confirmed(model.lineage))
+    stored, others = _split(folder, model, journal, journal.verdicts(model.lineage))
+    lesson = learn(model, known, confirmed=confirmed)
     before = {verdict.id for verdict in accepted(model, stored)}
     gone = [verdict for verdict in accepted(lesson.model, stored) if verdict.id not in before]
     for change in lesson.changes:
@@ -79,6 +109,14 @@ def _learn(folder: Path, journal: Journal, known: list[Verdict], word: dict[str,
         emit(f"{verdict.id} {verdict.reason} {verdict.entry.line.source}:{verdict.entry.line.number}")
     if len(gone) > SHOWN:
         say(f"and {len(gone) - SHOWN:,} more")
+    if others:
+        say(f"{len(others):,} more were given by versions whose log keys are others, and are left out")
+    if silent:
+        named = ", ".join(verdict.id for verdict in silent[:SHOWN])
+        say(
+            f"{len(silent):,} of them confirmed as anomalies, against which this update was not tried: {named}; "
+            "to have them tried, run `offscript detect` on their log again"
+        )
     if preview:
         say("a preview: nothing was changed")
         return

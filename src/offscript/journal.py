@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -69,6 +69,11 @@ class Journal:
             if version < _VERSION:
                 database.execute(f"PRAGMA user_version = {_VERSION}")
 
+    @property
+    def folder(self) -> Path:
+        """The model folder that the journal lies in."""
+        return self._path.parent
+
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
@@ -78,8 +83,14 @@ class Journal:
         except (sqlite3.Error, OverflowError) as error:
             raise ModelError(f"is damaged or busy ({error})", where=str(self._path), remedy=_REMEDY) from error
 
-    def record(self, verdicts: Iterable[Verdict], *, lineage: str, version: int) -> None:
-        """Store verdicts; one that is already there (same id) stays as it was."""
+    def record(
+        self, verdicts: Iterable[Verdict], *, lineage: str, version: int, ancestors: Collection[int] = ()
+    ) -> None:
+        """Store verdicts; one that this version, or one of its ancestors, gave before (same id) stays as it was.
+
+        One that another version gave is stored anew: its keys may mean other lines here.
+        """
+        stay = {version, *ancestors}
         rows = [
             (
                 _plain(v.id),
@@ -97,6 +108,8 @@ class Journal:
             for v in verdicts
         ]
         with self._connection() as database:
+            database.create_function("stays", 1, lambda number: number in stay)
+            database.executemany("DELETE FROM verdicts WHERE id = ? AND NOT stays(version)", [row[:1] for row in rows])
             database.executemany("INSERT OR IGNORE INTO verdicts VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
             database.execute(
                 "DELETE FROM verdicts WHERE rowid <= (SELECT MAX(rowid) FROM verdicts) - ? "
@@ -128,6 +141,12 @@ class Journal:
         if len(rows) != 1 or not isinstance(rows[0][0], str) or not isinstance(rows[0][1], int):
             raise UsageError(f"no stored verdict has the id {verdict_id!r}", remedy="copy it from `offscript detect`")
         return rows[0][0], rows[0][1]
+
+    def origins(self, lineage: str) -> dict[str, int]:
+        """Return the version that gave each stored verdict of a lineage, by whole id."""
+        with self._connection() as database:
+            rows = database.execute("SELECT id, version FROM verdicts WHERE lineage = ?", (_plain(lineage),)).fetchall()
+        return {str(name): version for name, version in rows if isinstance(version, int)}
 
     def note(
         self, verdict_ids: Sequence[str], *, normal: bool, author: str = "", time: str = "", note: str = ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from offscript.errors import ModelError, UsageError
-from offscript.model import about_version, current_version, numbers_of, switch
+from offscript.model import Model, about_version, current_version, load, numbers_of, switch
 
 UPDATES_PER_HOUR: Final = 30
 """Updates within an hour: one every other minute is as fast as a person can look at verdicts, and what was reported
@@ -40,6 +40,38 @@ def versions(folder: Path) -> list[Version]:
     """Return the versions of a model folder, oldest first; ModelError if it is none."""
     current = current_version(folder)
     return [_version(number, about_version(folder, number), current, folder) for number in numbers_of(folder)]
+
+
+def ancestors(folder: Path, number: int) -> list[int]:
+    """Return a version and those that it grew from, nearest first; the list ends where one cannot be read."""
+    found, following = [number], number
+    while True:
+        try:
+            parent = _version(following, about_version(folder, following), number, folder).parent
+        except ModelError:
+            return found
+        if parent is None:
+            return found
+        found.append(parent)
+        following = parent
+
+
+def shared_keys(folder: Path, model: Model, number: int) -> frozenset[int]:
+    """Return the keys that mean the same lines in a model and in version `number` of its folder.
+
+    An update adds templates and leaves those there are, so all keys of an ancestor keep their meaning. Two versions
+    that grew from one parent may have given the same number to different lines: there templates are compared. No key
+    is shared with a version that cannot be read.
+    """
+    mine = model.templates
+    if number in ancestors(folder, model.version):
+        return frozenset(mine.keys())
+    try:
+        other = load(folder, version=number).templates
+    except ModelError:
+        return frozenset()
+    both = set(mine.keys()) & set(other.keys())
+    return frozenset(key for key in both if mine.template(key).text == other.template(key).text)
 
 
 def undo(folder: Path) -> tuple[Version, Version]:
