@@ -126,7 +126,7 @@ class Diagnoser:
         path = path_of(self._model, verdict, entries, whole=whole, ended=ended)
         slow = self._slow(path, verdict)
         departure = self._departure(path, verdict, slow)
-        workflow, laid = self._laid(path)
+        workflow, laid = self._laid(path, departure)
         missing, extra = self._strayed(path, workflow, laid) if workflow and laid else ((), ())
         if not (missing or extra):
             missing, extra = self._differences(path, verdict)
@@ -166,13 +166,24 @@ class Diagnoser:
                 return before[0]
         return self._places.departure(path, verdict)
 
-    def _laid(self, path: Path) -> tuple[Workflow | None, Walk | None]:
-        """The workflow on which a path is laid with the fewest mistakes, and how."""
+    def _laid(self, path: Path, departure: int | None) -> tuple[Workflow | None, Walk | None]:
+        """The workflow on which a path is laid with the fewest mistakes, and how.
+
+        Where these would be before the departure, what is known to be on script is laid alone, if it is on the graph.
+        """
         if self._workflows is None:
             return None, None
-        how = {"ended": path.ended, "whole": path.is_whole}
-        workflow = self._workflows.task_of(path.keys, **how)
-        return workflow, None if workflow is None else walk(workflow, path.keys, **how)
+        workflow = self._workflows.task_of(path.keys, ended=path.ended, whole=path.is_whole)
+        if workflow is None:
+            return None, None
+        laid = walk(workflow, path.keys, ended=path.ended, whole=path.is_whole)
+        if departure is None or laid.departure is None or laid.departure >= departure:
+            return workflow, laid
+        first = walk(workflow, path.keys[:departure], ended=False, whole=path.is_whole)
+        if first.departure is not None:
+            return workflow, laid
+        after = (None,) * (len(path.keys) - departure)
+        return workflow, Walk((*first.nodes, *after), departure, first.last)
 
     def _strayed(self, path: Path, workflow: Workflow, laid: Walk) -> tuple[tuple[Named, ...], tuple[Named, ...]]:
         """The steps of a workflow that a path passed over, and its steps that are not on it, each named once."""

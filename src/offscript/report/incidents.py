@@ -90,7 +90,7 @@ def compact(case: Shown, number: int, model: str) -> Html:
 def summary(incident: Incident, number: int) -> Html:
     """Return the head of an incident: what, where and why, then reason, score, counts and times."""
     verdict = incident.first.verdict
-    said = tag("span", {"class": "what"}, sentence(incident.first.text, SENTENCE_SHOWN))
+    said = tag("span", {"class": "what"}, sentence(beginning(incident.first.text, SENTENCE_SHOWN), SENTENCE_SHOWN))
     worst = max(one.score for one in incident.verdicts)
     facts = [
         tag("span", {"class": f"chip r-{verdict.reason.value}"}, verdict.reason.value),
@@ -107,6 +107,18 @@ def summary(incident: Incident, number: int) -> Html:
 
 def _named(incident: Incident, number: int) -> dict[str, Attribute]:
     return {"class": "incident", "id": f"i{number}", "data-reason": incident.first.verdict.reason.value}
+
+
+def beginning(told: str, limit: int) -> str:
+    """Return the first sentences, as many as are no longer than `limit` together; all where even the first is.
+
+    >>> beginning("It came late. `a. B` was before. The rest.", 34)
+    'It came late. `a. B` was before.'
+    """
+    ends = [
+        at + 1 for at in range(min(limit, len(told))) if told.startswith(". ", at) and told.count("`", 0, at) % 2 == 0
+    ]
+    return told[: ends[-1]] if len(told) > limit and ends else told
 
 
 def sentence(told: str, limit: int) -> Html:
