@@ -21,7 +21,8 @@ def runs(tree: Tree, longest: int) -> set[Run]:
     if tree.kind is Kind.CHOICE:
         return set().union(*parts)
     if tree.kind is Kind.LOOP:
-        return rounds(*parts, longest)
+        body, again = parts
+        return rounds(body, again, longest)
     whole: set[Run] = {()}
     for part in parts:
         merge = merges if tree.kind is Kind.PARALLEL else joined
