@@ -71,7 +71,9 @@ def test_bytes_are_read_alike(text: str, before: str, after: str) -> None:
         assert math.copysign(1.0, found.value) == math.copysign(1.0, truth.value)
 
 
-@given(st.integers(-(10**15) + 1, 10**15 - 1), st.integers(0, 14), st.integers(-8, 8))
+@given(
+    st.integers(-(10**15) + 1, 10**15 - 1), st.integers(0, 14), st.integers(-7, 8)
+)  # with the zero that ends it, the power is -22
 def test_rounded_once(mantissa: int, places: int, exponent: int) -> None:
     """A number of up to fifteen digits is the double that is nearest to what is written."""
     digits = f"{abs(mantissa):0{places + 1}}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -69,9 +70,14 @@ def test_bad_requests_name_the_remedy(place: Path, options: list[str], message: 
         printed(place / "app.model", *options)
 
 
-def test_a_log_without_sessions_has_no_workflow(small: Config, tmp_path: Path) -> None:
-    """A model of one stream says that it has no sessions to learn tasks from, and what to do."""
-    stream = [f"{word} the queue" for _ in range(150) for word in ("open", "read", "close")]
+def test_a_log_without_sessions_is_parted_into_tasks(small: Config, tmp_path: Path) -> None:
+    """A model of one stream shows the tasks that its lines part into, each with its steps in order."""
+    chance = random.Random(2)
+    tasks = [("open the queue", "read the queue", "close the queue"), ("rotate the keys", "store the keys")]
+    stream = [line for _ in range(200) for line in chance.choice(tasks)]
     fit(lines_of(stream), small.model_copy(update={"session": "none"})).save(tmp_path / "stream.model")
-    with pytest.raises(OffscriptError, match=r"holds no workflow: .* no sessions; fit again"):
-        printed(tmp_path / "stream.model")
+    told = printed(tmp_path / "stream.model").split("\n\n")
+    assert len(told) == 2
+    for steps in tasks:
+        (own,) = [task for task in told if steps[0].split()[0] in task]
+        assert [own.index(step.split()[0]) for step in steps] == sorted(own.index(step.split()[0]) for step in steps)
