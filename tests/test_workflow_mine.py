@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.naive_workflow import runs, trees
 from tests.strategies import FEW
@@ -37,6 +37,7 @@ def played(tree: Tree, number: int, seed: int = 0) -> Counter[tuple[int, ...]]:
 
 
 @FEW
+@example({(1, 2, 1): 1, (2, 1, 1, 1): 1})
 @given(st.dictionaries(st.lists(st.integers(1, 4), max_size=6).map(tuple), st.integers(1, 5), min_size=1, max_size=6))
 def test_without_a_share_for_noise_every_session_is_on_the_tree(sessions: dict[tuple[int, ...], int]) -> None:
     """Where nothing is taken for noise, the tree accepts every session it was mined from, whatever they are."""

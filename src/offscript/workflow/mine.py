@@ -162,7 +162,13 @@ class Miner:
         """Return the tree of runs; the same runs are asked for again and again, and remembered."""
         name = self._left, frozenset(runs.items())
         if name not in self._known:
-            self._known[name] = tidy(self._mined(shortened(runs)))
+            short = shortened(runs)
+            tree = tidy(self._mined(short))
+            # rounds that were cut out of shortened runs need not be those of the runs
+            is_short = not self._rare and sum(map(len, short)) < sum(map(len, runs))
+            if is_short and not all(accepts(tree, run) for run in runs):
+                tree = tidy(self._mined(Counter(runs)))
+            self._known[name] = tree
         return self._known[name]
 
     def _mined(self, runs: Counter[Run]) -> Tree:
