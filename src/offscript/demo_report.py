@@ -15,6 +15,7 @@ from offscript.errors import UsageError
 from offscript.evaluate.demo import FAULTED, OF_VALUES, Demo, Judged, recording
 from offscript.journal import Journal
 from offscript.model import journal_path
+from offscript.model_workflows import workflows_if_quick
 from offscript.render import clock, csv_row, explained, json_line, table
 from offscript.sources import read
 
@@ -67,8 +68,6 @@ def write_demo_page(demo: Demo, place: Path, kept: Path | None) -> None:
 
     The journal of that folder gets the verdicts, so that the commands on the page work.
     """
-    from offscript.model_workflows import workflows_if_quick  # noqa: PLC0415  (loaded only where workflows are learnt)
-
     if kept is not None:
         Journal(journal_path(kept)).record(demo.verdicts, lineage=demo.model.lineage, version=demo.model.version)
     with recording() as folder:

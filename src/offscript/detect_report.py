@@ -16,13 +16,13 @@ from offscript.diagnosis import Diagnoser, Diagnosis
 from offscript.entries import Line, Verdict
 from offscript.errors import UsageError
 from offscript.incidents import gap_of, incidents
+from offscript.model_workflows import workflows_if_quick
 from offscript.report.contents import Contents, Shown
 from offscript.report.page import page
 from offscript.sources import STDIN, Report, read
 from offscript.sources.paths import find_sources
 
 if TYPE_CHECKING:
-    from offscript.model import Model
     from offscript.workflow.learn import Workflows
 
 VERDICTS_KEPT = 10_000
@@ -97,16 +97,10 @@ def write_report(
             else None,
             first=read(*again, config=config) if can_read else (),
             model_name="" if model is None else str(model),
-            workflows=_workflows(detector.model, with_tasks) if kept.verdicts else None,
+            workflows=workflows_if_quick(detector.model, with_tasks) if kept.verdicts else None,
         )
     write_page(path, contents)
     say(f"report {path}")
-
-
-def _workflows(model: Model, wanted: bool | None) -> Workflows | None:
-    from offscript.model_workflows import workflows_if_quick  # noqa: PLC0415  (loaded only where workflows are learnt)
-
-    return workflows_if_quick(model, wanted)
 
 
 def _can_be_read_again(logs: Sequence[str]) -> bool:

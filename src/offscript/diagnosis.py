@@ -157,7 +157,12 @@ class Diagnoser:
         return [] if told is None else [told]
 
     def _departure(self, path: Path, verdict: Verdict, slow: Sequence[Slow]) -> int | None:
-        """Where the path was left: for a value that is a time, at the slowest step, of which it is the report."""
+        """Where the path was left: for a value that is a time, at the slowest step, of which it is the report.
+
+        An entry outside sessions is on no path.
+        """
+        if verdict.session is None and self._model.session_key.where != "none":
+            return None
         told = verdict.measured
         reports = verdict.reason is Reason.UNUSUAL_TIME and told is not None and told.place > 0
         if reports and told is not None and told.number > told.high:
@@ -173,10 +178,10 @@ class Diagnoser:
         """
         if self._workflows is None:
             return None, None
-        workflow = self._workflows.task_of(path.keys, ended=path.ended, whole=path.is_whole)
-        if workflow is None:
+        found = self._workflows.laid(path.keys, ended=path.ended, whole=path.is_whole)
+        if found is None:
             return None, None
-        laid = walk(workflow, path.keys, ended=path.ended, whole=path.is_whole)
+        workflow, laid = found
         if departure is None or laid.departure is None or laid.departure >= departure:
             return workflow, laid
         first = walk(workflow, path.keys[:departure], ended=False, whole=path.is_whole)
@@ -208,7 +213,7 @@ class Diagnoser:
         return self._named(path, departure)
 
     def _expected(self, path: Path, verdict: Verdict, departure: int | None) -> tuple[Expected, ...]:
-        if departure is None or (verdict.session is None and self._model.session_key.where != "none"):
+        if departure is None:
             return ()
         if departure == path.at and verdict.expected:
             return verdict.expected

@@ -15,6 +15,7 @@ from offscript.entries import Verdict
 from offscript.errors import InputError, ModelError, UsageError
 from offscript.journal import Journal
 from offscript.model import Model, current_version, journal_path, load
+from offscript.model_workflows import workflows_if_quick
 from offscript.render import json_line
 from offscript.sources import STDIN, read
 
@@ -55,8 +56,6 @@ def explain_verb(
 
 def learnt(model: Model, *, wanted: bool | None) -> Workflows | None:
     """Return the workflows of a model where they are wanted, or, with None, where it takes seconds to learn them."""
-    from offscript.model_workflows import workflows_if_quick  # noqa: PLC0415  (loaded only where workflows are learnt)
-
     found = workflows_if_quick(model, wanted)
     if found is None and wanted is None:
         say("the task is told with --task: learning the workflows of this model takes a while, or is a guess")

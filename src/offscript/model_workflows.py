@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from offscript.model import Model
 from offscript.models.keys import KeyModel
 from offscript.workflow.graph import Times
-from offscript.workflow.learn import Workflows, workflows
-from offscript.workflow.tasks import FEWEST, by_co_occurrence
+
+if TYPE_CHECKING:
+    from offscript.workflow.learn import Workflows
 
 QUICK: Final = 10_000
 """Distinct training sessions whose workflows are learnt without asking: about ten seconds of a processor, where the
@@ -37,6 +38,8 @@ def workflows_of(model: Model, times: Mapping[tuple[int, int], Times] | None = N
     >>> [flow.sessions for flow in workflows_of(model).flows]  # the others are still open where the log ends
     [35]
     """
+    from offscript.workflow.learn import workflows  # noqa: PLC0415  (what mines is loaded where workflows are learnt)
+
     sequences, counts, complete = sessions_of(model.keys)
     if model.session_key.where == "none":
         sequences, counts, complete = parted(sequences)
@@ -63,6 +66,8 @@ def parted(streams: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, ...]], l
     >>> sorted(zip(runs, counts))[:2]
     [((1, 2, 3), 99), ((4, 5), 101)]
     """
+    from offscript.workflow.tasks import FEWEST, by_co_occurrence  # noqa: PLC0415  (as above)
+
     keys = list(chain.from_iterable(streams))[-STREAM:]
     if len(keys) < FEWEST:
         return [], [], []

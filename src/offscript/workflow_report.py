@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.text import Text
 
@@ -20,9 +22,7 @@ PICTURE = "openstack-workflow.svg"
 def print_study(found: Study, output: Output) -> None:
     """Print the synthetic study: both tables, or a record a row."""
     if output is not Output.TABLE:
-        columns = list(dict.fromkeys(name for record in found.records() for name in record))
-        rows = [[record.get(name, "") for name in columns] for record in found.records()]
-        print_rows("workflow-study", columns, rows, output)
+        _print_records("workflow-study", found.records(), output)
     else:
         show(table("with session ids", MINED, found.mined_rows()))
         show(Text(""))
@@ -35,15 +35,19 @@ def print_study(found: Study, output: Output) -> None:
 def print_machines(found: Machines, output: Output) -> None:
     """Print the OpenStack workflow: both tables and the findings, or a record a row."""
     if output is not Output.TABLE:
-        columns = list(dict.fromkeys(name for record in found.records() for name in record))
-        rows = [[record.get(name, "") for name in columns] for record in found.records()]
-        print_rows("openstack-workflow", columns, rows, output)
+        _print_records("openstack-workflow", found.records(), output)
     else:
         show(table("the paper's steps", STEPS, found.step_rows()))
         show(Text(""))
         show(table("with ids hidden", HIDDEN, found.hidden_rows()))
     for finding in found.findings:
         say(finding)
+
+
+def _print_records(title: str, records: Sequence[Mapping[str, Any]], output: Output) -> None:
+    """Print records of several kinds under the columns of all."""
+    columns = list(dict.fromkeys(name for record in records for name in record))
+    print_rows(title, columns, [[record.get(name, "") for name in columns] for record in records], output)
 
 
 def write_study(found: Study, folder: Path) -> None:
@@ -56,5 +60,9 @@ def write_machines(found: Machines, folder: Path) -> None:
 
     Raises UsageError when the folder cannot be written.
     """
-    write_report(folder, found.report(), None, lambda _pictures: machines_page(found, [PICTURE]))
-    (folder / PICTURE).write_text(svg(found.workflow, found.templates) + "\n", "utf-8")
+
+    def page(_figures: list[str]) -> str:
+        (folder / PICTURE).write_text(svg(found.workflow, found.templates) + "\n", "utf-8")
+        return machines_page(found, [PICTURE])
+
+    write_report(folder, found.report(), None, page)

@@ -12,6 +12,7 @@ import typer
 from offscript.console import emit, say, writing
 from offscript.errors import ModelError, UsageError
 from offscript.model import Model, load
+from offscript.model_workflows import workflows_of
 from offscript.workflow.graph import Workflow
 
 STDOUT = "-"
@@ -48,8 +49,6 @@ def workflow_verb(
 
 
 def _flows(model: Model, place: Path) -> Sequence[Workflow]:
-    from offscript.model_workflows import workflows_of  # noqa: PLC0415  (loaded only by the verbs that need it)
-
     flows = workflows_of(model, model.times).flows
     if not flows:
         remedy = "fit again on a log whose lines name their session, or with `--session REGEX`"

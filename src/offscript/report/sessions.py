@@ -38,7 +38,7 @@ def flagged(cases: Sequence[Shown]) -> list[Flagged]:
                 continue
             one = found.setdefault((verdict.entry.line.source, verdict.session), Flagged(verdict.session, [], []))
             one.verdicts.append(verdict)
-            if number not in one.incidents:
+            if one.incidents[-1:] != [number]:
                 one.incidents.append(number)
     return list(found.values())
 

@@ -9,7 +9,7 @@ from offscript.diagnosis import Diagnosis
 from offscript.plain import duration
 from offscript.report.markup import Html, tag
 from offscript.report.names import Names
-from offscript.session_path import OF_VALUES
+from offscript.session_path import OF_VALUES, elapsed
 
 BEFORE, AFTER = 6, 3
 """Steps shown before and after the departure: with the marks for what is left out, a screenful."""
@@ -57,16 +57,18 @@ def _steps(diagnosis: Diagnosis, names: Names) -> Iterator[Step]:
     """The entries of the session, or the keys where only these are known."""
     slow = {(edge.before.key, edge.after.key) for edge in diagnosis.slow}
     own = _own(diagnosis)
-    before_key, before = 0, None
-    for place, (key, template, time) in enumerate(_path(diagnosis, names)):
-        seconds = None if before is None or time is None else time - before
+    before_key = 0
+    known = [None if one != one else one for one in elapsed(diagnosis.entries)]
+    path = _path(diagnosis, names)
+    times: list[float | None] = [None, *known] if diagnosis.entries else [None] * len(path)
+    for place, ((key, template), seconds) in enumerate(zip(path, times, strict=True)):
         stands = _standing(diagnosis, place, key)
         if stands != "off" and (before_key, key) in slow:
             stands = "slow"
         elif stands != "off" and place == own:
             stands = "own"
         yield Step(names.step(key, template), seconds, stands)
-        before_key, before = key, time
+        before_key = key
 
 
 def _standing(diagnosis: Diagnosis, place: int, key: int) -> str:
@@ -79,10 +81,10 @@ def _standing(diagnosis: Diagnosis, place: int, key: int) -> str:
     return "after" if diagnosis.departure is not None and place > diagnosis.departure and not is_value else "on"
 
 
-def _path(diagnosis: Diagnosis, names: Names) -> list[tuple[int, str, float | None]]:
+def _path(diagnosis: Diagnosis, names: Names) -> list[tuple[int, str]]:
     if diagnosis.entries:
-        return [(entry.key, entry.template, entry.time) for entry in diagnosis.entries]
-    return [(key, names.templates.get(key, ""), None) for key in diagnosis.keys]
+        return [(entry.key, entry.template) for entry in diagnosis.entries]
+    return [(key, names.templates.get(key, "")) for key in diagnosis.keys]
 
 
 _SIGNS = {

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
 
 from offscript.workflow.cuts import Run
 
@@ -32,27 +36,31 @@ def separate(runs: Mapping[Run, int], *, of_all: bool = False) -> list[Counter[R
     for run, count in sorted(runs.items()):
         if run:
             groups.setdefault(run[0], Counter())[run] += count
-    total = sum(group.total() for group in groups.values())
     tasks = sorted(groups.values(), key=lambda group: (-group.total(), min(group)))
-    while True:
-        pair = _nearest(tasks, total, of_all)
-        if pair is None:
-            return tasks
-        tasks[pair[0]] += tasks.pop(pair[1])
-        tasks.sort(key=lambda group: (-group.total(), min(group)))
-
-
-def _nearest(tasks: list[Counter[Run]], total: int, of_all: bool) -> tuple[int, int] | None:
-    """The two groups most alike, if they are of one task; the larger one first."""
-    shares = [_shares(task) for task in tasks]
-    best, found = 0.0, None
+    sizes, firsts = np.array([task.total() for task in tasks]), list(map(min, tasks))
+    shares = list(map(_shares, tasks))
+    alike = np.zeros((len(tasks), len(tasks)))
     for one in range(len(tasks)):
-        for other in range(one + 1, len(tasks)):
-            alike = _likeness(shares[one], shares[other], of_all)
-            is_rare = tasks[other].total() < RARE_TASK * total
-            if alike > best and (alike >= ALIKE or is_rare):
-                best, found = alike, (one, other)
-    return found
+        alike[one, one + 1 :] = [_likeness(shares[one], other, of_all) for other in shares[one + 1 :]]
+    alike += alike.T
+    left = list(range(len(tasks)))
+    while pair := _nearest(alike[np.ix_(left, left)], sizes[left] < RARE_TASK * sum(sizes[left])):
+        one, other = left[pair[0]], left.pop(pair[1])
+        tasks[one] += tasks[other]
+        sizes[one], firsts[one], shares[one] = tasks[one].total(), min(firsts[one], firsts[other]), _shares(tasks[one])
+        for third in left:
+            alike[one, third] = alike[third, one] = _likeness(shares[one], shares[third], of_all) if third != one else 0
+        left.sort(key=lambda number: (-sizes[number], firsts[number]))
+    return [tasks[number] for number in left]
+
+
+def _nearest(alike: npt.NDArray[np.float64], is_rare: npt.NDArray[np.bool_]) -> tuple[int, int] | None:
+    """The two groups most alike, if they are of one task; the larger one first, of equals the largest."""
+    may_join = np.triu((alike >= ALIKE) | is_rare[None, :] & (alike > 0), 1)
+    if not may_join.any():
+        return None
+    one, other = np.unravel_index(np.argmax(np.where(may_join, alike, 0.0)), alike.shape)
+    return int(one), int(other)
 
 
 def _shares(runs: Counter[Run]) -> dict[int, float]:
@@ -66,7 +74,7 @@ def _shares(runs: Counter[Run]) -> dict[int, float]:
 
 def _likeness(one: Mapping[int, float], other: Mapping[int, float], of_all: bool) -> float:
     """What two groups have in common of all they have (weighted Jaccard), or of what the one with less has."""
-    both = sum(min(share, other.get(key, 0.0)) for key, share in one.items())
-    sizes = sum(one.values()), sum(other.values())
+    both = math.fsum(min(share, other.get(key, 0.0)) for key, share in one.items())  # the same whichever is the one
+    sizes = math.fsum(one.values()), math.fsum(other.values())
     whole = sum(sizes) - both if of_all else min(sizes)
     return both / whole if whole else 0.0

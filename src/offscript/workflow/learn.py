@@ -59,16 +59,19 @@ class Workflows:
         >>> learnt.task_of([4, 9]).number, learnt.task_of([9])
         (2, None)
         """
+        found = self.laid(keys, ended=ended, whole=whole)
+        return found[0] if found else None
+
+    def laid(self, keys: Sequence[int], *, ended: bool = False, whole: bool = True) -> tuple[Workflow, Walk] | None:
+        """Return the workflow that `task_of` does, and the session laid on it.
+
+        >>> workflows([(1, 2, 3), (4, 5)], [20, 10]).laid([4, 9])[1].departure
+        1
+        """
         known = set(keys)
         flows = [flow for flow in self.flows if not known.isdisjoint(step.key for step in flow.tree.steps())]
-        if len(flows) < 2:
-            return flows[0] if flows else None
-
-        def strayed(flow: Workflow) -> tuple[int, int]:
-            walked = walk(flow, keys, ended=ended, whole=whole)
-            return mistakes(walked), walked.nodes.count(None)
-
-        return min(flows, key=strayed)
+        walks = [(flow, walk(flow, keys, ended=ended, whole=whole)) for flow in flows]
+        return min(walks, key=lambda one: (mistakes(one[1]), one[1].nodes.count(None)), default=None)
 
 
 def workflows(
@@ -123,8 +126,7 @@ def _sorted_out(
 def _open_strays(learnt: Workflows, still_open: Counter[Run]) -> list[Stray]:
     strays = []
     for keys, count in still_open.items():
-        flow = learnt.task_of(keys)
-        walked = walk(flow, keys, ended=False) if flow else None
-        if keys and (walked is None or walked.departure is not None):
-            strays.append(Stray(keys, count, False, flow.number if flow else 0, walked))
+        found = learnt.laid(keys)
+        if keys and (found is None or found[1].departure is not None):
+            strays.append(Stray(keys, count, False, *((found[0].number, found[1]) if found else (0, None))))
     return strays
