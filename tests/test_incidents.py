@@ -137,8 +137,11 @@ def test_a_hundred_thousand_verdicts_take_seconds() -> None:
 
     def seconds(count: int) -> float:
         some = [diagnosis(number * 0.1, f"s{number // 2}", last=number % 50, line=number) for number in range(count)]
-        began = time.process_time()
-        grouped(some, gap=60)
-        return time.process_time() - began
+        taken = []
+        for _ in range(3):  # the least of three: a round of the garbage collector falls into some
+            began = time.process_time()
+            grouped(some, gap=60)
+            taken.append(time.process_time() - began)
+        return min(taken)
 
-    assert seconds(100_000) < 60 * max(seconds(5_000), 0.005)
+    assert seconds(100_000) < 15 * seconds(20_000)  # thrice what is in proportion; by the square it would be 25 times
