@@ -2,26 +2,25 @@
 
 Single lines are judged by `LineJudge`, whole blocks in columns by `BlockJudge`. One of them holds the open sessions;
 they are handed over when the other is needed, so lines and blocks may be mixed, and verdicts do not show which it was
-(promise 1).
+(promise 1). Likewise they are handed over to the judges of another version of the model (`adopt`).
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from offscript.entries import UNKNOWN, Entry, Line, Verdict
-from offscript.errors import StateError
+from offscript.alphabet import START_ANEW, Alphabet, Passage, check_session
+from offscript.entries import Entry, Line, Verdict
+from offscript.errors import ModelError, StateError
 from offscript.line_judge import LineJudge
 from offscript.model import Model
 from offscript.parse.pieces import is_compiled
-from offscript.parse.records import Matching, Reader
-from offscript.parse.sessions import Session
+from offscript.parse.records import Matching, Reader, Records
 from offscript.value_judge import ValueJudge
-from offscript.wording import TEXT_KEPT
+from offscript.verdicts import last_row
 
 if TYPE_CHECKING:
     from offscript.block_judge import BlockJudge
@@ -43,8 +42,6 @@ COUNTED = (
     "sessions open at the end, not judged",
     "sessions over the cap, closed unjudged",
 )  # what a detector counts, in the order in which it is told
-LARGEST = 2**63  # line numbers, offsets and keys are below it
-START_ANEW = "start the detector without this state, or restore the state from a backup"
 
 
 class Detector:
@@ -62,18 +59,24 @@ class Detector:
         *,
         observe: Callable[[Entry], None] | None = None,
     ) -> None:
-        self.model = model
         self.counts: Counter[str] = Counter()
         self._observe = observe
-        self._reader = Reader(model.header, model.session_key, model.templates)
-        self._values = ValueJudge(model.values, model.templates)
-        self._lines = LineJudge(model, self._reader, self.counts, self._values, observe)
-        self._blocks: BlockJudge | None = None
-        self._in_blocks = False  # whether the open sessions are held in columns
         self._waited = 0
         self._left_open: set[str] = set()
+        self._set_up(model, Records(model.header))
         if state is not None:
             self._restore(state)
+
+    def _set_up(self, model: Model, records: Records) -> None:
+        """Let this version judge; what it judges by begins empty but for the state of the sources."""
+        self.model = model
+        self._alphabet = Alphabet.of(model)
+        self._tells_alphabet = True  # whether `changes` has yet to tell it
+        self._reader = Reader(model.header, model.session_key, model.templates, records)
+        self._values = ValueJudge(model.values, model.templates)
+        self._lines = LineJudge(model, self._reader, self.counts, self._values, self._observe)
+        self._blocks: BlockJudge | None = None
+        self._in_blocks = False  # whether the open sessions are held in columns
 
     # -- what comes in ---------------------------------------------------------------------------------------------
 
@@ -86,9 +89,13 @@ class Detector:
         return self._in_lines().push(lines)
 
     def push_scanned(self, *blocks: Scanned) -> list[Verdict]:
-        """Judge the entries of blocks of one scan; the verdicts are those that `push` would give line by line."""
+        """Judge the entries of blocks of one scan; the verdicts are those that `push` would give line by line.
+
+        Blocks that were scanned under another version, ahead of a switch, are read again.
+        """
         if not blocks:
             return []
+        blocks = tuple(self._of_this_version(blocks))
         if not self._judges_blocks(sum(len(scanned.places) for scanned in blocks)):
             lines = self._in_lines()
             return [verdict for scanned in blocks for verdict in lines.push_scanned(scanned)]
@@ -100,6 +107,16 @@ class Detector:
             self._blocks.take(self._in_lines().sessions.hand_over(), blocks[0].names)
             self._in_blocks = True
         return self._blocks.push(blocks)
+
+    def _of_this_version(self, blocks: Sequence[Scanned]) -> Sequence[Scanned]:
+        """The blocks, their keys and values by this version."""
+        templates, asked = self.model.templates, self._values.asked
+        by = {id(block.skeletons): block.skeletons for block in blocks if isinstance(block.skeletons, Matching)}
+        if all(one.templates is templates and one.asked == asked for one in by.values()):
+            return blocks
+        from offscript.parse.read_again import read_again  # noqa: PLC0415  (the compiler is loaded only for files)
+
+        return read_again(blocks, self.model.header, self.model.session_key, Matching(templates, asked))
 
     def _judges_blocks(self, entries: int) -> bool:
         """Whether the judging of blocks is compiled, or has become worth compiling."""
@@ -122,7 +139,7 @@ class Detector:
 
     def scanned(self, pieces: Iterator[RawLines | list[Line]]) -> Iterator[Scanned | list[Line]]:
         """Yield the pieces of some files: lines for `push_block`, or blocks of entries for `push_scanned`."""
-        for piece in pieces:
+        while (piece := next(pieces, None)) is not None:
             if isinstance(piece, list):
                 yield piece
                 continue
@@ -138,7 +155,13 @@ class Detector:
                 Matching(self.model.templates, self._values.asked),
                 self._reader.records,
             )
-            yield from scanner.scan(chain([piece], pieces))
+            yield from scanner.scan(chain([piece], self._until_switch(pieces)))
+
+    def _until_switch(self, pieces: Iterator[RawLines | list[Line]]) -> Iterator[RawLines | list[Line]]:
+        """Yield pieces as long as this version judges."""
+        model = self.model
+        while self.model is model and (piece := next(pieces, None)) is not None:
+            yield piece
 
     def tick(self, time: float) -> list[Verdict]:
         """Let log time pass up to `time` (seconds since 1970) without a line: sessions that are due close."""
@@ -167,16 +190,58 @@ class Detector:
         clocks = [sessions.clock(source) for source in self._reader.records.sources]
         return max((clock for clock in clocks if clock is not None), default=None)
 
+    # -- other versions --------------------------------------------------------------------------------------------
+
+    def adopt(self, model: Model) -> None:
+        """Go on with another version of the model, from the next line on: an update, or one that was gone back to.
+
+        Open sessions, counts, levels and the clocks of the sources stay, exactly as if a detector of that version were
+        made from `state()`: an open session keeps as unknown what was unknown when it came, and what the other version
+        does not know becomes unknown. ModelError for a model of another lineage.
+        """
+        held = self.model
+        kin = (model.lineage, model.header.to_dict(), model.session_key, model.keys.history)
+        if kin != (held.lineage, held.header.to_dict(), held.session_key, held.keys.history):
+            raise ModelError(
+                "this model is no version of the one that judges",
+                remedy="give one that grew from the same `fit`, or start another detector with it",
+            )
+        sessions, values = self._in_lines().sessions.hand_over(), self._values
+        alphabet, is_untold = self._alphabet, self._tells_alphabet
+        self._set_up(model, self._reader.records)
+        passage = Passage.between(alphabet, self._alphabet)
+        self._tells_alphabet = is_untold or alphabet != self._alphabet
+        self._lines.sessions.take_over(sessions)
+        self._values.take_over(values, passage.shared)
+        self._pass_over(passage)
+
+    def _pass_over(self, passage: Passage) -> None:
+        """Put the open sessions into the symbols and keys of this version."""
+        if not passage.loses:
+            return
+        for session in self._lines.sessions:
+            changed, (number, offset, text, key, _, time) = passage.take(session), session.extra["last"]
+            if key > 0 and key not in passage.shared:
+                line = Line(text, session.source, number, offset)
+                session.extra["last"] = last_row(self._reader.entry_at(line, time, session.id))
+                changed = True
+            if changed:
+                self._lines.sessions.touch(session)
+
     # -- what is known ---------------------------------------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         """Return the whole state as JSON rows."""
-        return self._rows(self._reader.records.rows(), self._in_lines().sessions.rows(), self._values.rows())
+        rows = self._rows(self._reader.records.rows(), self._in_lines().sessions.rows(), self._values.rows())
+        return rows | {"alphabet": self._alphabet.row()}
 
     def changes(self) -> dict[str, Any]:
         """Return the rows touched since the last call; a row that is gone has the value None."""
         records, sessions = self._reader.records.changes(), self._in_lines().sessions.changes()
-        return self._rows(records, sessions, self._values.changes())
+        rows = self._rows(records, sessions, self._values.changes())
+        if self._tells_alphabet:
+            rows["alphabet"], self._tells_alphabet = self._alphabet.row(), False
+        return rows
 
     def _rows(
         self, records: Mapping[str, Any], sessions: Mapping[str, Any], levels: Mapping[str, Any]
@@ -199,37 +264,18 @@ class Detector:
         parts: dict[str, dict[str, Any]] = {"source": {}, "session": {}, "level": {}}
         for name, row in state.items():
             kind, _, rest = name.partition("/")
-            if name != "detector" and kind not in parts:
+            if name not in ("detector", "alphabet") and kind not in parts:
                 raise StateError(f"row {name[:60]!r} is not a row of a detector", remedy=START_ANEW)
-            if name != "detector" and row is not None:
+            if kind in parts and row is not None:
                 parts[kind][rest] = row
+        alphabet = Alphabet.of_row(state.get("alphabet"))
+        self._tells_alphabet = alphabet != self._alphabet
+        passage = Passage.between(alphabet, self._alphabet)
         self._reader.records.load(parts["source"])
         self._lines.sessions.load(parts["session"])
-        self._values.load(parts["level"])
-        keys = frozenset(self.model.templates.keys())
+        self._values.load(parts["level"], passage.shared, alphabet.names.keys())
         for session in self._lines.sessions:
-            self._check(session, keys)
-
-    def _check(self, session: Session, keys: Set[int]) -> None:
-        """Raise StateError for a session that this model's detector cannot have written."""
-        last, symbols = session.extra.get("last"), len(self.model.keys.vocabulary)
-        history = min(session.entries, self.model.config.history)
-        known = [*session.history, *session.counts]
-        sound = len(session.history) == history and all(UNKNOWN <= symbol < symbols for symbol in known)
-        if not (sound and _is_last(last, keys) and session.extra in ({"last": last}, {"last": last, "joined": True})):
-            raise StateError(f"the row of session {session.id[:60]!r} is damaged", remedy=START_ANEW)
-        if session.source not in self._reader.records.sources:
-            raise StateError(f"the source of session {session.id[:60]!r} has no row", remedy=START_ANEW)
-
-
-def _is_last(last: object, keys: Set[int]) -> bool:
-    """Whether this is what a session remembers of its last entry."""
-    kinds = ((int,), (int,), (str,), (int,), (str,), (float, type(None)))
-    if not isinstance(last, list) or len(last) != len(kinds):
-        return False
-    if not all(type(value) in kind for value, kind in zip(last, kinds, strict=True)):
-        return False
-    number, offset, text, key, _, time = last
-    whole = min(number, offset) >= 0 and max(number, offset, abs(key)) < LARGEST
-    finite = time is None or math.isfinite(time)
-    return whole and finite and len(text) <= TEXT_KEPT and (key <= 0 or key in keys)
+            check_session(session, alphabet, self.model.config.history)
+            if session.source not in self._reader.records.sources:
+                raise StateError(f"the source of session {session.id[:60]!r} has no row", remedy=START_ANEW)
+        self._pass_over(passage)

@@ -7,7 +7,8 @@ worst is told. The levels, one for each gauge and source, move with what was jud
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from offscript.entries import Entry, Reason
 from offscript.errors import StateError
-from offscript.models.gauges import INSIDE, NEW_LEVEL, Follow, follow
+from offscript.models.gauges import INSIDE, NEW_LEVEL, Follow, Gauge, follow
 from offscript.models.tails import Floats
 from offscript.models.values import NO_GAUGE, ValueModel
 from offscript.models.vectors import TIME, Ints
@@ -24,8 +25,8 @@ from offscript.parse.match import Templates
 
 Json = Any
 
-MOST_DIGITS = 18
-"""Digits of the number of a gauge; of thousands more, Python would refuse to make a number."""
+_LEVEL = re.compile(r"([0-9]{1,18} [0-9]{1,18} (?:-|[0-9]{1,18})) (.*)", re.DOTALL)
+"""The name of a row: the numbers that name a gauge (of thousands of digits Python would make none), then a source."""
 
 DAMAGED = "start the detector without this state, or restore the state from a backup"
 
@@ -80,9 +81,12 @@ class ValueJudge:
             *((one.key, one.place - 1, frozenset(one.known)) for one in known),
         )
         self._of_key = asked_by_key(templates, self.asked)
+        self._names = [_name(gauge) for gauge in model.gauges]
+        self._numbers = {name: number for number, name in enumerate(self._names)}
         self._sources: dict[str, Levels] = {}
         self._told: dict[str, Levels] = {}
         self._touched: dict[str, None] = {}
+        self._gone: dict[str, None] = {}
 
     # -- one entry -------------------------------------------------------------------------------------------------
 
@@ -168,28 +172,35 @@ class ValueJudge:
     def _of(self, source: str) -> Levels:
         state = self._sources.get(source)
         if state is None:
-            size = len(self.model.gauges)
-            state = self._sources[source] = Levels(self.model.levels.copy(), np.zeros(size, np.int64))
+            state = self._sources[source] = self._started()
         return state
 
+    def _started(self) -> Levels:
+        """The levels of a source where training left them."""
+        return Levels(self.model.levels.copy(), np.zeros(len(self.model.gauges), np.int64))
+
     def rows(self) -> dict[str, Json]:
-        """The levels that are not where training left them, as JSON rows by source and gauge."""
+        """The levels that are not where training left them, as JSON rows by gauge (key, place, key before) and source.
+
+        A gauge is named by what it judges, not by its number, which is another in another version.
+        """
         return {
-            f"{gauge} {source}": _row(state, gauge)
+            f"{self._names[gauge]} {source}": _row(state, gauge)
             for source, state in self._sources.items()
             for gauge in self._moved(state, None)
         }
 
     def changes(self) -> dict[str, Json]:
         """The rows touched since the last call; None for a level that is back where training left it."""
-        rows: dict[str, Json] = {}
+        rows: dict[str, Json] = dict.fromkeys(self._gone)
         for source in self._touched:
             state = self._sources[source]
             for gauge in self._moved(state, self._told.get(source)):
                 is_as_learnt = state.level[gauge] == self.model.levels[gauge] and state.run[gauge] == 0
-                rows[f"{gauge} {source}"] = None if is_as_learnt else _row(state, gauge)
-            self._told[source] = Levels(state.level.copy(), state.run.copy())
+                rows[f"{self._names[gauge]} {source}"] = None if is_as_learnt else _row(state, gauge)
+            self._told[source] = _copy(state)
         self._touched.clear()
+        self._gone.clear()
         return rows
 
     def _moved(self, state: Levels, told: Levels | None) -> list[int]:
@@ -197,26 +208,85 @@ class ValueJudge:
         moved: list[int] = np.flatnonzero((state.level != level) | (state.run != run)).tolist()
         return moved
 
-    def load(self, rows: Mapping[str, Json]) -> None:
-        """Continue from rows that `rows` or `changes` gave; StateError where they are not such."""
+    def load(self, rows: Mapping[str, Json], shared: Set[int], keys: Set[int]) -> None:
+        """Continue from rows that `rows` or `changes` gave; StateError where they are not such.
+
+        `keys` are those of the version that gave them, `shared` those of them that mean the same here. The level of a
+        gauge that this version does not have is left out.
+        """
         self._sources.clear()
         self._touched.clear()
+        self._told.clear()
+        self._gone.clear()
         for name, row in rows.items():
-            number, _, source = name.partition(" ")
-            known = number.isascii() and number.isdecimal() and len(number) <= MOST_DIGITS
-            if not (known and int(number) < len(self.model.gauges)):
+            gauge, source = _split(name)
+            if not _keys_of(gauge) <= keys:
                 raise StateError(f"the level {name[:60]!r} is of no gauge", remedy=DAMAGED)
             if not (isinstance(row, list) and len(row) == 2 and type(row[0]) is float and math.isfinite(row[0])):
                 raise StateError(f"the level {name[:60]!r} is damaged", remedy=DAMAGED)
             if type(row[1]) is not int or abs(row[1]) > 1 << 32:
                 raise StateError(f"the level {name[:60]!r} is damaged", remedy=DAMAGED)
+            number = self._numbers.get(gauge) if _keys_of(gauge) <= shared else None
+            if number is None:
+                self._gone[name] = None
+                continue
             state = self._of(source)
-            state.level[int(number)], state.run[int(number)] = row
-        self._told = {name: Levels(one.level.copy(), one.run.copy()) for name, one in self._sources.items()}
+            state.level[number], state.run[number] = row
+        self._told = {name: _copy(one) for name, one in self._sources.items()}
+
+    def take_over(self, before: ValueJudge, shared: Set[int]) -> None:
+        """Go on with the levels of the judge of another version, with which these keys are `shared`.
+
+        A gauge that judges the same keeps its level, unless that never left where training put it; a gauge that is new
+        here starts where training put it.
+        """
+        numbers = [self._numbers.get(name) if _keys_of(name) <= shared else None for name in before._names]
+        self._touched = dict.fromkeys(before._sources)
+        self._gone = dict(before._gone)
+        for source, state in before._sources.items():
+            mine, told = self._of(source), self._started()
+            for gauge in before._moved(state, None):
+                _put(state, gauge, mine, numbers[gauge])
+            if (known := before._told.get(source)) is not None:
+                for gauge in before._moved(known, None):
+                    if not _put(known, gauge, told, numbers[gauge]):
+                        self._gone[f"{before._names[gauge]} {source}"] = None
+            self._told[source] = told
 
 
 def _row(state: Levels, gauge: int) -> Json:
     return [float(state.level[gauge]), int(state.run[gauge])]
+
+
+def _copy(levels: Levels) -> Levels:
+    return Levels(levels.level.copy(), levels.run.copy())
+
+
+def _put(state: Levels, gauge: int, into: Levels, number: int | None) -> bool:
+    """Put the level of a gauge where another version has it; False where that has no such gauge."""
+    if number is None:
+        return False
+    into.level[number], into.run[number] = state.level[gauge], state.run[gauge]
+    return True
+
+
+def _name(gauge: Gauge) -> str:
+    """What a gauge judges: key, place, and the key before (-: any)."""
+    return f"{gauge.key} {gauge.place} {'-' if gauge.after is None else gauge.after}"
+
+
+def _keys_of(name: str) -> set[int]:
+    """The keys in the name of a gauge; 0 stands for none."""
+    key, _, after = name.split(" ")
+    return {int(key), 0 if after == "-" else int(after)} - {0}
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The name of a gauge and the source, of which a row has the level; StateError where it is not such a row."""
+    found = _LEVEL.fullmatch(name)
+    if found is None:
+        raise StateError(f"the level {name[:60]!r} is of no gauge", remedy=DAMAGED)
+    return found[1], found[2]
 
 
 def _keep_worst(worst: dict[int, ValueFlag], entry: int, flag: ValueFlag) -> None:

@@ -109,11 +109,14 @@ class Records:
 class Reader:
     """The match regime: lines become entries under frozen templates (DESIGN section 4; ours).
 
-    A pure function of the templates but for the clock of year-less stamps, which is the state of `records`.
+    A pure function of the templates but for the clock of year-less stamps, which is the state of `records`; these may
+    be those of a reader under other templates, of which this one takes the place.
     """
 
-    def __init__(self, header: Header, session_key: SessionKey, templates: Templates) -> None:
-        self.records = Records(header)
+    def __init__(
+        self, header: Header, session_key: SessionKey, templates: Templates, records: Records | None = None
+    ) -> None:
+        self.records = Records(header) if records is None else records
         self._session_key = session_key
         self._templates = templates
 
@@ -146,7 +149,8 @@ class Matching:
     learns = False
 
     def __init__(self, templates: Templates, asked: Asked = ()) -> None:
-        self._templates = templates
+        self.templates = templates
+        self.asked = asked
         self.taker: AskedColumns | None = None
         if asked:
             from offscript.parse.asked_columns import AskedColumns  # noqa: PLC0415  (the compiler is loaded for files)
@@ -155,7 +159,7 @@ class Matching:
 
     def number(self, message: str, ids: tuple[str, ...]) -> tuple[int, bool]:
         """Match a message; its key depends on its skeleton alone."""
-        match = self._templates.match(message, ids)
+        match = self.templates.match(message, ids)
         if self.taker is not None:
             self.taker.tell(message, ids, match)
         return match.key, True

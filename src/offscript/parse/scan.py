@@ -71,7 +71,8 @@ class Scanned:
     """The entries of a block as columns: place of the line, number of the skeleton, code of the session (-1: none).
 
     `stamps` are the lines' own times, `times` those of their source at that moment (NaN: none). `began` is the first
-    time of the source before it. `names` are those of all sessions so far, by code; `values` what was asked, if any.
+    time of the source before it. `names` are those of all sessions so far, by code; `values` what was asked, if any;
+    `skeletons` who gave the numbers.
     """
 
     raw: RawLines | list[Line]
@@ -84,6 +85,7 @@ class Scanned:
     began: float | None
     names: Sequence[str]
     values: Values | None = None
+    skeletons: Skeletons | None = None
 
     def line(self, entry: int) -> Line:
         """The line of an entry, as text."""
@@ -117,16 +119,11 @@ class Scanner:
     """
 
     def __init__(
-        self,
-        header: Header,
-        session_key: SessionKey,
-        sample: Sequence[str],
-        skeletons: Skeletons,
-        records: Records,
+        self, header: Header, session_key: SessionKey, sample: Sequence[str], skeletons: Skeletons, records: Records
     ) -> None:
         self._key = session_key
         self._skeletons = skeletons
-        self._records = records
+        self.records = records
         self._taker = skeletons.taker
         self._shapes = HeaderShapes(header, session_key, sample)
         form = next((column.form for column in header.columns if column.shape == "stamp"), "")
@@ -156,8 +153,7 @@ class Scanner:
         pieces = small_first(pieces)
         cores = _cores()
         if cores == 1:
-            for piece in pieces:
-                yield self._finish(self._begin(piece) if isinstance(piece, RawLines) else piece)
+            yield from map(self.read, pieces)
             return
         waiting: deque[Future[_Begun] | list[Line]] = deque()
         with ThreadPoolExecutor(cores) as readers:
@@ -173,6 +169,10 @@ class Scanner:
                 raise
             while waiting:
                 yield self._ready(waiting.popleft())
+
+    def read(self, piece: RawLines | list[Line]) -> Scanned:
+        """Read one piece, on this core."""
+        return self._finish(self._begin(piece) if isinstance(piece, RawLines) else piece)
 
     def _ready(self, waited: Future[_Begun] | list[Line]) -> Scanned:
         return self._finish(waited.result() if isinstance(waited, Future) else waited)
@@ -245,7 +245,7 @@ class Scanner:
         if isinstance(begun, list):
             return self._alone(begun)
         raw, lines = begun.raw, begun.lines
-        began = self._records.state(raw.source).first
+        began = self.records.state(raw.source).first
         self._look_again(begun)
         sessions = np.empty(len(raw), np.int64)
         lines.id_begin[lines.state == BY_ITSELF] = -1
@@ -276,7 +276,7 @@ class Scanner:
             places = np.flatnonzero(numbers != _CONTINUES)
             columns = (numbers[places], sessions[places], stamps[places], times[places])
         values = None if self._taker is None else self._taker.gather(Passed(raw, lines, begun.taken), places)
-        return Scanned(raw, raw.source, places, *columns, began, self.names, values)
+        return Scanned(raw, raw.source, places, *columns, began, self.names, values, self._skeletons)
 
     def _look_again(self, begun: _Begun) -> None:
         """Learn the shapes of headers that are new, and read again what was met before it was known."""
@@ -329,7 +329,7 @@ class Scanner:
 
     def _read_alone(self, line: Line, place: int) -> tuple[int, int, float, float] | None:
         """Read one line of a block as text; None when it continues the record before it."""
-        fields = self._records.fields(line)
+        fields = self.records.fields(line)
         if fields is None:
             return None
         name = self._key.find(fields)
@@ -339,13 +339,13 @@ class Scanner:
         session = -1
         if name is not None:
             session = self._code_of(name)
-        near = self._records.sources[line.source].near
+        near = self.records.sources[line.source].near
         nan = float("nan")
         return number, session, nan if fields.time is None else fields.time, nan if near is None else near
 
     def _alone(self, lines: list[Line]) -> Scanned:
         source = lines[0].source if lines else ""
-        began = self._records.state(source).first if lines else None
+        began = self.records.state(source).first if lines else None
         read = [self._read_alone(line, place) for place, line in enumerate(lines)]
         places = [place for place, one in enumerate(read) if one is not None]
         rows = [one for one in read if one is not None]
@@ -354,7 +354,7 @@ class Scanner:
         stamps, times = (np.array(column, np.float64) for column in columns[2:])
         at = np.array(places, np.int64)
         values = None if self._taker is None else self._taker.gather(None, at)
-        return Scanned(lines, source, at, numbers, sessions, stamps, times, began, self.names, values)
+        return Scanned(lines, source, at, numbers, sessions, stamps, times, began, self.names, values, self._skeletons)
 
     def _settle(
         self,
@@ -368,12 +368,12 @@ class Scanner:
         """Write the times of lines that were not read alone, and keep the source's clock and counts."""
         if begin == end:
             return
-        state = self._records.state(source)
+        state = self.records.state(source)
         near = float("nan") if state.near is None else state.near
         own = stamps[begin:end]
         last = settle_times(self._repeats, lines.base[begin:end], lines.micro[begin:end], near, own, times[begin:end])
         stamped = own[~np.isnan(own)]
-        self._records.passed(
+        self.records.passed(
             source,
             end - begin,
             float(stamped[0]) if len(stamped) else None,
