@@ -112,6 +112,7 @@ def test_the_tree_names_only_what_exists() -> None:
         ("README.md", "incomplete_session"),
         ("docs/tutorial.md", "incomplete_session"),
         ("docs/workflows.md", "→(4, ∧(5, 6), 7)"),
+        ("docs/feedback.md", "the end of a session is normal after"),
     ],
 )
 def test_the_python_examples_run(page: str, shown: str, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,10 @@ from offscript.verdicts import last_row
 
 if TYPE_CHECKING:
     from offscript.block_judge import BlockJudge
+    from offscript.feedback import Lesson
     from offscript.parse.raw_lines import RawLines
     from offscript.parse.scan import Scanned
+    from offscript.updates import Save, Updates
 
 HEADER_SAMPLE = 2000  # lines of a source that must fit the stored header before any is judged
 PAYS_FROM = (
@@ -63,6 +66,7 @@ class Detector:
         self._observe = observe
         self._waited = 0
         self._left_open: set[str] = set()
+        self._updates: Updates | None = None
         self._set_up(model, Records(model.header))
         if state is not None:
             self._restore(state)
@@ -86,6 +90,7 @@ class Detector:
 
     def push_block(self, lines: Sequence[Line]) -> list[Verdict]:
         """Judge many lines at once; the verdicts are those that `push` would give one by one."""
+        self._take_update()
         return self._in_lines().push(lines)
 
     def push_scanned(self, *blocks: Scanned) -> list[Verdict]:
@@ -95,6 +100,7 @@ class Detector:
         """
         if not blocks:
             return []
+        self._take_update()
         blocks = tuple(self._of_this_version(blocks))
         if not self._judges_blocks(sum(len(scanned.places) for scanned in blocks)):
             lines = self._in_lines()
@@ -165,6 +171,7 @@ class Detector:
 
     def tick(self, time: float) -> list[Verdict]:
         """Let log time pass up to `time` (seconds since 1970) without a line: sessions that are due close."""
+        self._take_update()
         return self._in_lines().tick(time)
 
     def close(self, *, complete: bool = False) -> list[Verdict]:
@@ -173,6 +180,7 @@ class Detector:
         Closes the sessions that are idle past the time-out; the others stay open and are not judged, unless the input
         is said to be `complete`.
         """
+        self._take_update()
         judge = self._blocks if self._in_blocks and self._blocks is not None else self._lines
         verdicts, still_open = judge.finish(complete=complete)
         self._left_open = set() if self.model.session_key.where == "none" else still_open
@@ -192,6 +200,28 @@ class Detector:
 
     # -- other versions --------------------------------------------------------------------------------------------
 
+    def learn(
+        self, normal: Sequence[Verdict], *, confirmed: Sequence[Verdict] = (), save: Save | None = None
+    ) -> Future[Lesson]:
+        """Teach the model in the background that these verdicts were false alarms (CCS 2017 section 3.3; ours).
+
+        The version in force judges until the next is ready, which then judges from the next line, tick or block on,
+        as with `adopt`. Updates are trained one after another, each from the one before. `confirmed` are verdicts that
+        were right: none may be silenced. `save` is called in the background with the lesson and returns the model as
+        saved; the detector goes on with that. The future's `result()` is the lesson, or raises what `feedback.learn`
+        and `save` raise; after an error detection goes on with the version in force.
+        """
+        if self._updates is None:
+            from offscript.updates import Updates  # noqa: PLC0415  (loaded only where something is learnt)
+
+            self._updates = Updates(self.model)
+        return self._updates.learn(normal, confirmed=confirmed, save=save)
+
+    def _take_update(self) -> None:
+        """Go on with what was learnt meanwhile, if it is ready."""
+        if self._updates is not None and (model := self._updates.take()) is not None:
+            self._go_on_with(model)
+
     def adopt(self, model: Model) -> None:
         """Go on with another version of the model, from the next line on: an update, or one that was gone back to.
 
@@ -206,6 +236,12 @@ class Detector:
                 "this model is no version of the one that judges",
                 remedy="give one that grew from the same `fit`, or start another detector with it",
             )
+        if self._updates is not None:
+            self._updates.put(model)
+        self._go_on_with(model)
+
+    def _go_on_with(self, model: Model) -> None:
+        """Hand all that is held over to the judges of another version."""
         sessions, values = self._in_lines().sessions.hand_over(), self._values
         alphabet, is_untold = self._alphabet, self._tells_alphabet
         self._set_up(model, self._reader.records)
