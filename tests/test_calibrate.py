@@ -175,6 +175,18 @@ def test_near_zero_candidates_are_no_lottery(values: list[float], candidates: in
         assert np.array_equal(rule.raw(rows[:, shuffled])[0], scores[shuffled])
 
 
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.floats(1e-4, 0.05))
+@settings(max_examples=60, deadline=None)
+def test_the_score_of_one_symbol_is_that_of_its_row(seed: int, candidates: int, rare: float) -> None:
+    """Under both rules, with equal candidates and rare ones."""
+    chance = np.random.default_rng(seed)
+    rows = chance.choice([0.0, 1e-6, rare, 0.05, 0.2, 0.3], (15, 9))
+    targets = chance.integers(0, 9, 15)
+    for name in ("likelihood", "top-g"):
+        rule = Rule(name, rare, candidates)
+        assert rule.raw_at(rows, targets).tolist() == rule.raw(rows)[np.arange(15), targets].tolist()
+
+
 def test_rank_g_is_the_last_candidate() -> None:
     """Under top-g, ranks 1 to g score below 1.0 and rank g + 1 scores exactly 1.0."""
     scores = Rule("top-g", 1e-9, 2).raw(np.array([[0.5, 0.3, 0.15, 0.05]]))[0]

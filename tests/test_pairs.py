@@ -118,6 +118,24 @@ def test_blend_equals_the_obvious_loop(sessions: list[tuple[list[int], bool]], s
     np.testing.assert_allclose(blended.sum(axis=1), 1.0)
 
 
+@given(sessions_of_symbols, st.integers(0, 2**32 - 1))
+@settings(max_examples=40, deadline=None)
+def test_blending_one_cell_is_that_cell_of_the_row(sessions: list[tuple[list[int], bool]], seed: int) -> None:
+    """What `blend_at` gives is to the last bit what `blend` has at the target."""
+    keys, complete = [keys for keys, _ in sessions], [ended for _, ended in sessions]
+    found = windows([np.array(k, np.int32) for k in keys], complete, 2)
+    pairs = distinct_pairs(found, found.session, found.session, folds=len(keys))
+    seen = Sightings(pairs.histories, pairs.targets, pairs.without(None))
+    chance = np.random.default_rng(seed)
+    plain = chance.dirichlet(np.ones(8), size=20).astype(np.float32)
+    histories, targets = chance.integers(0, 7, (20, 2)).astype(np.int32), chance.integers(0, 8, 20)
+    rows, often = seen.blend(histories, plain, weight=7.0, often=2)
+    cell = np.arange(20), targets
+    one, is_often = seen.blend_at(histories, targets, plain[cell], weight=7.0, often=2)
+    assert one.tolist() == rows[cell].tolist()
+    assert is_often.tolist() == often[cell].tolist()
+
+
 def test_the_floor_is_the_conditional_entropy() -> None:
     """Two equally heavy continuations of one history cost one bit there; a certain one costs nothing."""
     histories, targets = np.array([[3], [3], [4]]), np.array([3, 4, 3])

@@ -70,6 +70,21 @@ class Rule:
         rank[floored <= self.rare] = np.maximum(rank[floored <= self.rare], self.candidates + 1)
         return rank / (self.candidates + 1)
 
+    def raw_at(
+        self, probabilities: npt.NDArray[np.floating[Any]], targets: npt.NDArray[np.integer[Any]]
+    ) -> npt.NDArray[np.float64]:
+        """What `raw` gives for one symbol of each row: (n, capacity) and (n,) -> (n,).
+
+        >>> Rule("top-g", rare=0.01, candidates=2).raw_at(np.array([[0.7, 0.2, 0.1]] * 2), np.array([1, 0])).round(2)
+        array([0.67, 0.33])
+        """
+        chosen = probabilities[np.arange(len(targets)), targets].astype(np.float64)
+        if self.name == "likelihood":
+            return self.raw(chosen)
+        rank = (np.maximum(probabilities, self.rare) >= np.maximum(chosen, self.rare)[:, None]).sum(axis=1)
+        rank[chosen <= self.rare] = np.maximum(rank[chosen <= self.rare], self.candidates + 1)
+        return np.asarray(rank / (self.candidates + 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Promise:

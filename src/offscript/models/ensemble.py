@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,14 @@ from offscript.entries import FIRST_KEY_SYMBOL, UNKNOWN
 from offscript.errors import ModelError
 from offscript.models.lstm import Array, Curve, Network, Progress, Symbols, capacity_for, train
 from offscript.models.pairs import Pairs
+from offscript.models.states import StateMemory
 
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
     """The networks, and which symbols each has seen, (networks, capacity); a network takes others for UNKNOWN.
+
+    What was made of histories is in `memory`, for versions whose layers are these.
 
     >>> from offscript.models.lstm import initial
     >>> seen = np.array([[False, True, False, True]])
@@ -30,6 +33,7 @@ class Ensemble:
 
     networks: tuple[Network, ...]
     seen: npt.NDArray[np.bool_]
+    memory: StateMemory = field(default_factory=StateMemory, repr=False, compare=False)
 
     def probabilities(self, histories: Symbols) -> Array:
         """The mean of the networks' probabilities: (n, h) symbols -> (n, capacity) float32."""
@@ -43,8 +47,8 @@ class Ensemble:
         return self.networks[number].probabilities(self._known(number, histories))
 
     def states(self, number: int, histories: Symbols) -> Array:
-        """The last hidden states of one network after each history: (n, h) symbols -> (n, a)."""
-        return self.networks[number].states(self._known(number, histories))
+        """The last hidden states of one network after each history: (n, h) symbols -> (n, a); they are remembered."""
+        return self.memory.states(number, self.networks[number], self._known(number, histories))
 
     def _known(self, number: int, histories: Symbols) -> Symbols:
         known = self.seen[number][histories] | (histories < FIRST_KEY_SYMBOL)

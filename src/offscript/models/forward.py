@@ -99,6 +99,36 @@ def last_states(weights: Weights, histories: Symbols) -> Array:
     return out
 
 
+def product(rows: Array, weights: Array) -> Array:
+    """Rows times a matrix, (n, a) and (a, m) -> (n, m), in pieces that wake no threads of OpenBLAS.
+
+    >>> product(np.ones((3, 2), np.float32), np.ones((2, 1), np.float32)).tolist()
+    [[2.0], [2.0], [2.0]]
+    """
+    count, units, columns = len(rows), len(weights), weights.shape[1]
+    width = 1 << max(0, columns - 1).bit_length()
+    while width > 1 and ROWS * units * width > THREADED_PRODUCT:
+        width //= 2
+    left = np.zeros((-(-count // ROWS) * ROWS, units), np.float32)
+    right = np.zeros((units, -(-columns // width) * width), np.float32)
+    left[:count], right[:, :columns] = rows, weights
+    pieces = np.matmul(left.reshape(-1, 1, ROWS, units), _in_strips(right, width, width))
+    return np.asarray(pieces.transpose(0, 2, 1, 3).reshape(len(left), -1)[:count, :columns])
+
+
+def product_over(rows: Array, others: Array) -> Array:
+    """The transpose of rows times other rows, (n, a) and (n, m) -> (a, m), in pieces that wake no threads of OpenBLAS.
+
+    >>> product_over(np.ones((3, 2), np.float32), np.ones((3, 1), np.float32)).tolist()
+    [[3.0], [3.0]]
+    """
+    size = max(1, THREADED_PRODUCT // (rows.shape[1] * others.shape[1]))
+    total = np.zeros((rows.shape[1], others.shape[1]), np.float32)
+    for start in range(0, len(rows), size):
+        total += rows[start : start + size].T @ others[start : start + size]
+    return total
+
+
 def _shares(weights: Weights, targets: npt.NDArray[np.bool_], hidden: Array) -> Array:
     logits = np.matmul(hidden, weights.leave).transpose(1, 0, 2).reshape(ROWS, -1) + weights.leave_bias
     logits = np.where(targets, logits, np.float32(-np.inf))

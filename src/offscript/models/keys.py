@@ -308,6 +308,18 @@ class KeyModel:
             scores[:, END] = 0.0
         return scores
 
+    def scores_at(
+        self, raw: npt.NDArray[np.float64], often: npt.NDArray[np.bool_], targets: Symbols
+    ) -> npt.NDArray[np.float64]:
+        """What `scores_of` gives for one symbol each, (n,), from its raw score and whether it was seen often, (n,)."""
+        scores = np.minimum(raw / self.learnt.rule.threshold, UNEXPECTED_LIMIT)
+        scores[often] = np.minimum(scores[often], ACCEPTED)
+        scores[targets == START] = 0.0
+        scores[(targets == UNKNOWN) | (targets >= len(self.vocabulary))] = NEW_KEY_SCORE
+        if not self.learns_end:
+            scores[targets == END] = 0.0
+        return scores
+
     def parts(self) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
         """The model as JSON and arrays, for `from_parts`."""
         return stored_parts(self.vocabulary, self.history, self.count_weight, self.learnt)

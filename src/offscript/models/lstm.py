@@ -9,8 +9,8 @@ import math
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,7 +63,7 @@ class Curve:
         return round(self.points[-1][1] - self.floor, 6) if self.points else math.inf
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Network:
     """The weights of one network of L layers with a units over `capacity` symbols; gates in the order i, f, g, o.
 
@@ -84,12 +84,11 @@ class Network:
     exit: Array
     exit_bias: Array
     targets: npt.NDArray[np.bool_]
-    _weights: Weights = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Lay the weights out as the forward pass wants them."""
-        weights = Weights.of(self.entry, self.recurrent, self.bias, self.exit, self.exit_bias)
-        object.__setattr__(self, "_weights", weights)
+    @cached_property
+    def _weights(self) -> Weights:
+        """The weights as the forward pass wants them, laid out when it is first asked for."""
+        return Weights.of(self.entry, self.recurrent, self.bias, self.exit, self.exit_bias)
 
     def probabilities(self, histories: Symbols) -> Array:
         """The probability of each symbol after each history: (n, h) symbols -> (n, capacity) float32."""

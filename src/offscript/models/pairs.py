@@ -249,6 +249,34 @@ class Sightings:
         The network counts as `weight` sightings: (seen + weight x probability) / (all seen + weight), the posterior
         mean under a Dirichlet prior centred on the network. Also returns which cells were seen `often`, or more.
         """
+        whole, rows, cells = self._of(histories)
+        blended = probabilities.astype(np.float64) * (weight / (whole + weight))[:, None]
+        blended[rows, self.targets[cells]] += self.units[cells] / (whole[rows] + weight)
+        seen_often = np.zeros(probabilities.shape, bool)
+        seen_often[rows, self.targets[cells]] = self.units[cells] >= often
+        return blended, seen_often
+
+    def blend_at(
+        self,
+        histories: npt.NDArray[Any],
+        targets: npt.NDArray[Any],
+        probabilities: npt.NDArray[np.floating[Any]],
+        *,
+        weight: float,
+        often: int,
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """What `blend` gives at one target of each history, (n,), from its probability, (n,)."""
+        whole, rows, cells = self._of(histories)
+        here = self.targets[cells] == targets[rows]
+        seen = np.zeros(len(histories), np.int64)
+        seen[rows[here]] = self.units[cells[here]]
+        blended = probabilities.astype(np.float64) * (weight / (whole + weight)) + seen / (whole + weight)
+        return blended, seen >= often
+
+    def _of(
+        self, histories: npt.NDArray[Any]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """How often each history was seen, (n,), and each sighting of one: the history's row, and the pair's."""
         names, size = np.ascontiguousarray(histories, np.int32).tobytes(), 4 * histories.shape[1]
         group = np.array([self._group.get(names[at : at + size], -1) for at in range(0, len(names), size)], np.int64)
         known = np.flatnonzero(group >= 0)
@@ -258,8 +286,4 @@ class Sightings:
         cells = np.arange(len(rows)) + np.repeat(self._bounds[group] - (np.cumsum(sizes) - sizes), sizes)
         whole = np.zeros(len(histories))
         whole[known] = self._total[group]
-        blended = probabilities.astype(np.float64) * (weight / (whole + weight))[:, None]
-        blended[rows, self.targets[cells]] += self.units[cells] / (whole[rows] + weight)
-        seen_often = np.zeros(probabilities.shape, bool)
-        seen_often[rows, self.targets[cells]] = self.units[cells] >= often
-        return blended, seen_often
+        return whole, rows, cells
