@@ -212,12 +212,11 @@ def _accepting(model: KeyModel, ensemble: Ensemble, own: Measured) -> KeyModel:
 def _holding(model: KeyModel, replayed: Measured, chances: Array, worst: npt.NDArray[np.float64]) -> KeyModel:
     """The model in which replayed pairs that would newly be flagged are normal by definition: seen `often`.
 
-    By rank there is room for g keys after a history, and a new one pushes out another that was reported before.
+    By rank there is room for g keys after a history, and a new one pushes out another that was reported before; so may
+    one that is held. What is held is never lost again, so an end is reached.
     """
-    learnt = model.learnt
-    lost = np.flatnonzero((replayed.scores(model, learnt.sightings, chances) >= 1) & (worst < 1))
-    if not len(lost):
-        return model
-    units = np.full(len(lost), learnt.often)
-    sightings = learnt.sightings.with_more(replayed.histories[lost], replayed.targets[lost], units)
+    learnt, sightings = model.learnt, model.learnt.sightings
+    while len(lost := np.flatnonzero((replayed.scores(model, sightings, chances) >= 1) & (worst < 1))):
+        units = np.full(len(lost), learnt.often)
+        sightings = sightings.with_more(replayed.histories[lost], replayed.targets[lost], units)
     return KeyModel(model.vocabulary, model.history, model.count_weight, replace(learnt, sightings=sightings))
