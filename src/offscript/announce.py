@@ -9,7 +9,6 @@ from offscript.detector import COUNTED, Detector
 from offscript.entries import Line, Verdict
 from offscript.journal import Journal, record_of
 from offscript.live import watch
-from offscript.model import Model
 from offscript.plain import plain
 from offscript.render import (
     VERDICT_COLUMNS,
@@ -32,19 +31,32 @@ SESSION_WIDTH = 40  # characters of a session's name in a table: a UUID has 36
 
 
 def journalled(
-    verdicts: Iterable[Verdict], journal: Journal | None, model: Model, batch: int = JOURNAL_BATCH
+    verdicts: Iterable[Verdict], journal: Journal | None, detector: Detector, batch: int = JOURNAL_BATCH
 ) -> Iterator[Verdict]:
-    """Yield the verdicts, each stored before the next batch is asked for."""
+    """Yield the verdicts, each stored before the next batch is asked for, under the version that gave it."""
+    if journal is None:
+        yield from verdicts
+        return
     waiting: list[Verdict] = []
-    kin = [] if journal is None else ancestors(journal.folder, model.version)
-    for verdict in verdicts:
-        waiting.append(verdict)
-        if journal is not None and len(waiting) >= batch:
-            journal.record(waiting, lineage=model.lineage, version=model.version, ancestors=kin)
-            waiting.clear()
-        yield verdict
-    if journal is not None and waiting:
+    model = detector.model
+    kin = ancestors(journal.folder, model.version)
+
+    def store() -> None:
         journal.record(waiting, lineage=model.lineage, version=model.version, ancestors=kin)
+        waiting.clear()
+
+    for verdict in verdicts:
+        if detector.model is not model:
+            if waiting:
+                store()
+            model = detector.model
+            kin = ancestors(journal.folder, model.version)
+        waiting.append(verdict)
+        if len(waiting) >= batch:
+            store()
+        yield verdict
+    if waiting:
+        store()
 
 
 def announce(verdicts: Iterable[Verdict], output: Output) -> int:
@@ -84,21 +96,22 @@ def announce_live(
     *,
     complete: bool,
     passing: Callable[[Iterable[Verdict]], Iterable[Verdict]] = iter,
+    between: Callable[[], object] | None = None,
 ) -> int:
     """Judge a stream as it comes, and print each verdict before the next line is judged; return how many there were.
 
-    The verdicts go through `passing`, which sees each as it comes.
+    The verdicts go through `passing`, which sees each as it comes; `between` is called where nothing is being judged.
     """
 
     def verdicts() -> Iterator[Verdict]:
         try:
-            yield from watch(detector, lines)
+            yield from watch(detector, lines, between=between)
         except KeyboardInterrupt:
             say("stopped")
         else:
             yield from detector.close(complete=complete)
 
-    return announce_each(journalled(passing(verdicts()), journal, detector.model, batch=1), output)
+    return announce_each(journalled(passing(verdicts()), journal, detector, batch=1), output)
 
 
 def summarise(detector: Detector, found: int) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import Abort, Exit, TyperException
@@ -29,18 +29,33 @@ from offscript.console import (
     settings,
 )
 from offscript.detect_report import Kept, check_report, write_report
-from offscript.detection import checked, detect
+from offscript.detection import detect
 from offscript.detector import Detector
-from offscript.entries import Entry, Line
+from offscript.entries import Line
 from offscript.errors import InputError, OffscriptError, UsageError
 from offscript.explain_verb import explain_verb
 from offscript.feedback_verbs import learn_verb, undo_verb, versions_verb
 from offscript.journal import Journal
 from offscript.model import Model, check_place, journal_path, load
+from offscript.options import (
+    AlarmsOption,
+    CompleteOption,
+    ConfigOption,
+    ExitOption,
+    Form,
+    HeaderOption,
+    Logs,
+    ModelDir,
+    ReportOption,
+    SeedOption,
+    SessionKeyOption,
+    TimeOption,
+)
 from offscript.parse.header import Header, header_from_options
-from offscript.parse.records import Reader
+from offscript.parse_verb import parse_verb
 from offscript.reproduce import reproduce_verb
-from offscript.sources import STDIN, Reading, follow, read
+from offscript.sources import follow, read
+from offscript.succession import Succession
 from offscript.workflow_verb import workflow_verb
 
 app = typer.Typer(
@@ -50,46 +65,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Reads raw logs, learns what is normal, and says when a system goes off script.",
 )
-
-Logs = Annotated[list[str], typer.Argument(metavar="LOG...", help="Files, folders, globs, or - for standard input.")]
-ModelDir = Annotated[Path, typer.Argument(metavar="MODEL", help="A folder made by `offscript fit`.")]
-Form = Annotated[Output | None, typer.Option("--output", help="Default: a table on a terminal, JSON lines on a pipe.")]
-SessionKeyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--session",
-        metavar="REGEX",
-        help="What names a session: a pattern whose group 1 (or match) is the id, or 'none'. Default: discovered.",
-    ),
-]
-HeaderOption = Annotated[
-    str | None,
-    typer.Option(
-        "--header", metavar="REGEX", help="Pattern with named groups time, level, message, ... Default: detected."
-    ),
-]
-TimeOption = Annotated[
-    str | None,
-    typer.Option(
-        "--time-format",
-        metavar="FORMAT",
-        help="strptime format of the stamp at the start of a line. Default: detected.",
-    ),
-]
-AlarmsOption = Annotated[
-    float | None, typer.Option("--false-alarms", help="Share of normal sessions that may be flagged. Default: 0.001.")
-]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the training. Default: 0.")]
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", metavar="FILE", help="Settings in TOML (see docs/reference).")
-]
-CompleteOption = Annotated[
-    bool, typer.Option("--complete", help="The input is all there is: close every session at its end.")
-]
-ReportOption = Annotated[
-    Path | None, typer.Option("--report", metavar="FILE", help="Write what was found as one HTML page.")
-]
-ExitOption = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when anomalies are found.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -137,6 +112,10 @@ def detect_verb(
     follow_file: Annotated[
         bool, typer.Option("--follow", help="Keep reading the file as it grows, through rotation.")
     ] = False,
+    same_version: Annotated[
+        bool,
+        typer.Option("--same-version", help="Live: keep to the version it begins with, whatever is learnt meanwhile."),
+    ] = False,
     no_journal: Annotated[
         bool, typer.Option("--no-journal", help="Do not keep the verdicts in the model folder.")
     ] = False,
@@ -162,13 +141,16 @@ def detect_verb(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped service tells its sums too
         reading = None if follow_file else read("-", config=judge.config)
         lines = follow(logs[0], stop=lambda: False, config=judge.config) if reading is None else reading
-        found = announce_live(detector, lines, chosen(output), journal, complete=complete, passing=kept.passing)
+        between = None if same_version else Succession(detector, model, say).look
+        found = announce_live(
+            detector, lines, chosen(output), journal, complete=complete, passing=kept.passing, between=between
+        )
     else:
         form = chosen(output)
         with progress_bar(shown=form.waits) as told:
             reading = read(*logs, config=judge.config, progress=lambda done, of: told("judging bytes", done, of or 0))
             judged = kept.passing(detect(judge, reading, complete=complete, detector=detector))
-            verdicts = journalled(judged, journal, judge)
+            verdicts = journalled(judged, journal, detector)
             if form.waits:  # nothing is printed while the bar is
                 verdicts = iter(list(verdicts))
         found = announce(verdicts, form)
@@ -223,29 +205,7 @@ def scan_verb(
     _end(detector, found, exit_code)
 
 
-@app.command("parse")
-def parse_verb(
-    logs: Logs,
-    output: Form = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="Use the templates of this model instead of learning.")
-    ] = None,
-    session: SessionKeyOption = None,
-    header: HeaderOption = None,
-    time_format: TimeOption = None,
-    config: ConfigOption = None,
-) -> None:
-    """Turn lines into log keys, templates and values: one record a line of the log."""
-    chosen_settings = settings(config, session=session)
-    if model is not None:
-        reading = read(*logs, config=chosen_settings)
-        parsed = _matched(load(model), reading)
-    else:
-        reading, parsed = _learnt(logs, chosen_settings, header_from_options(time_format, header))
-    columns = ["source", "line", "time", "level", "session", "key", "template", "values"]
-    print_rows("entries", columns, (_entry_row(entry) for entry in parsed), chosen(output))
-    for finding in reading.report.findings():
-        say(finding)
+app.command("parse")(parse_verb)
 
 
 @app.command("keys")
@@ -336,40 +296,6 @@ def _fit(lines: Iterable[Line], config: Config, header: Header | None) -> Model:
 
     with progress_bar() as report:
         return fit(lines, config, header=header, progress=report)
-
-
-def _learnt(logs: list[str], config: Config, header: Header | None) -> tuple[Reading, Iterator[Entry]]:
-    """Learn from the logs, then read them once more; what comes from a pipe is kept meanwhile."""
-    from offscript.parse.learn import entries, learn  # noqa: PLC0415  (loaded only by the verbs that learn)
-
-    reading = read(*logs, config=config)
-    kept = list(reading) if STDIN in logs else None
-    with progress_bar() as report:
-        parsed = learn(reading if kept is None else kept, config, header=header, progress=report)
-    for finding in parsed.findings():
-        say(finding)
-    return reading, entries(parsed, read(*logs, config=config) if kept is None else kept)
-
-
-def _matched(model: Model, lines: Iterable[Line]) -> Iterator[Entry]:
-    reader = Reader(model.header, model.session_key, model.templates)
-    for line in checked(model.header, lines):
-        read_entry = reader.entry(line)
-        if read_entry is not None:
-            yield read_entry[0]
-
-
-def _entry_row(entry: Entry) -> list[Any]:
-    return [
-        entry.line.source,
-        entry.line.number,
-        entry.time,
-        entry.level,
-        entry.session,
-        entry.key,
-        entry.template,
-        list(entry.values),
-    ]
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from offscript.detector import COUNTED, Detector
 from offscript.diagnosis import Diagnoser, Diagnosis
 from offscript.entries import Line, Verdict
 from offscript.errors import UsageError
+from offscript.feedback import readable
 from offscript.incidents import gap_of, incidents
 from offscript.model_workflows import workflows_if_quick
 from offscript.report.contents import Contents, Shown
@@ -151,7 +152,7 @@ def report_of(
 
     Args:
         detector: the detector that gave them, at the end of the input.
-        kept: the verdicts.
+        kept: the verdicts; those of versions before the last may refer to lines that this does not know.
         sources: the names of what was judged.
         notes: what the reading met.
         again: the same lines once more, from their beginning; without them only the last steps before a verdict are
@@ -162,11 +163,11 @@ def report_of(
         workflows: those of the model, on which sessions are laid; without them no task is told or drawn.
     """
     model = detector.model
-    found = {} if again is None else cases(model, again, kept.verdicts, anywhere=anywhere)
+    keys = frozenset(model.templates.keys())
+    verdicts = [verdict if readable(verdict, keys) else _with_unknown(verdict, keys) for verdict in kept.verdicts]
+    found = {} if again is None else cases(model, again, verdicts, anywhere=anywhere)
     diagnoser = Diagnoser(model, workflows)
-    grouped = incidents(
-        kept.verdicts, lambda verdict: _diagnosed(diagnoser, verdict, found.get(verdict.id)), gap_of(model)
-    )
+    grouped = incidents(verdicts, lambda verdict: _diagnosed(diagnoser, verdict, found.get(verdict.id)), gap_of(model))
     return Contents(
         model=model_name,
         version=model.version,
@@ -179,6 +180,15 @@ def report_of(
         span=_span(detector, first),
         templates={key: model.templates.template(key).text for key in sorted(model.templates.keys())},
     )
+
+
+def _with_unknown(verdict: Verdict, keys: Set[int]) -> Verdict:
+    """The verdict as by a version that has these keys: lines of others are unknown to it."""
+    history = tuple(key if key in keys else 0 for key in verdict.history)
+    entry = verdict.entry
+    if entry.key > 0 and entry.key not in keys:
+        entry = replace(entry, key=0, known=False)
+    return replace(verdict, history=history, entry=entry)
 
 
 def _diagnosed(diagnoser: Diagnoser, verdict: Verdict, case: Case | None) -> Diagnosis:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from offscript.detector import Detector
 from offscript.entries import Line, Verdict
@@ -17,8 +17,12 @@ WAIT = 1.0  # seconds without a line after which log time is moved on: sessions 
 _End = BaseException | None
 
 
-def watch(detector: Detector, lines: Iterable[Line], *, wait: float = WAIT) -> Iterator[Verdict]:
+def watch(
+    detector: Detector, lines: Iterable[Line], *, wait: float = WAIT, between: Callable[[], object] | None = None
+) -> Iterator[Verdict]:
     """Judge lines one by one as they come; yield each verdict before the next line is judged (ours).
+
+    `between` is called before each line is judged, and in each silence: another version may be taken over there.
 
     While nothing comes, log time passes as fast as the clock on the wall, counted from the last line: a session left
     hanging is reported although its log has fallen silent, and an old log piped in is still judged in its own time.
@@ -26,6 +30,8 @@ def watch(detector: Detector, lines: Iterable[Line], *, wait: float = WAIT) -> I
     first: list[Line] = []
     last = time.monotonic()
     for line in arriving(lines, wait):
+        if between is not None:
+            between()
         if line is None:
             yield from _let_time_pass(detector, time.monotonic() - last)
             last = time.monotonic()
