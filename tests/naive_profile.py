@@ -36,9 +36,27 @@ def weights(normal: Sequence[Vector]) -> list[float]:
     return [max(math.log((len(normal) + 2) / (count + 1)), LEAST) for count in differ]
 
 
-def distance(sessions: Sequence[Sequence[int]], judged: Sequence[int], symbols: int) -> float:
-    """Return the distance of a session to the nearest of the normal ones."""
+def distance(
+    sessions: Sequence[Sequence[int]], judged: Sequence[int], symbols: int, told: Sequence[Sequence[int]] = ()
+) -> float:
+    """Return the distance of a session to the nearest of the normal ones, or of those that a person called normal.
+
+    What sets one of the latter apart is taken from a session that has it, too: the rest may be near to a normal one.
+    """
     normal = sorted({vector(session, symbols) for session in sessions})
     weight = weights(normal)
+
+    def far(one: Vector, other: Vector) -> float:
+        return sum(w * gap for w, gap in zip(weight, gaps(one, other), strict=True))
+
     mine = vector(judged, symbols)
-    return min(sum(w * gap for w, gap in zip(weight, gaps(mine, one), strict=True)) for one in normal)
+    found = min(far(mine, one) for one in normal)
+    for one in {vector(session, symbols) for session in told}:
+        least = min(far(one, other) for other in normal)
+        nearest = min(other for other in normal if far(one, other) <= least + 1e-9)
+        apart = [symbol for symbol in range(symbols) if one[symbol] != nearest[symbol]]
+        found = min(found, far(mine, one))
+        if all(mine[symbol] == one[symbol] for symbol in apart):
+            rest = tuple(nearest[symbol] if symbol in apart else mine[symbol] for symbol in range(symbols))
+            found = min(found, *(far(rest, other) for other in normal))
+    return found

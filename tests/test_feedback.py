@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from offscript import Detector, Model, Reason, UsageError, Verdict, detect, load
+from offscript import Detector, Model, Reason, UsageError, Verdict, detect, detection, detector, load
 from offscript.feedback import LEARNT, accepted, learn
+from offscript.parse import pieces
+from offscript.session_feedback import ENDED
+from offscript.sources import read
 from offscript.testing import lines_of, service_log
 
 
 def texts_with_news(seed: int = 5) -> list[str]:
-    """Return a log with three kinds of news: a new line in two sessions, a step out of order, two early ends."""
+    """Return a log with news: a new line in two sessions, a step out of order, two early ends, loops too long.
+
+    The third early end is that of a session longer than a history.
+    """
     texts = service_log(60, seed=seed, broken=(20, 33))
     for number, name in ((11, "req-100010"), (14, "req-100013")):
         at = next(i for i, text in enumerate(texts) if f"[{name}] user authenticated" in text)
@@ -21,7 +28,20 @@ def texts_with_news(seed: int = 5) -> list[str]:
     at = next(i for i, text in enumerate(texts) if "[req-100016] request accepted" in text)
     stamp = texts[at].split(" INFO")[0]
     texts.insert(at + 1, f"{stamp} INFO [req-100016] response sent with status 200")
+    for name in LOOPS:
+        repeat(texts, name, "chunk", 40)
+    repeat(texts, "req-100030", "chunk", 12)
+    texts.remove(next(text for text in texts if "[req-100030] connection closed" in text))
     return texts
+
+
+LOOPS = ("req-100024", "req-100041")
+
+
+def repeat(texts: list[str], session: str, step: str, times: int) -> None:
+    """Let a step of a session come so many times more."""
+    at = next(i for i, text in enumerate(texts) if f"[{session}] {step}" in text)
+    texts[at:at] = [texts[at]] * times
 
 
 def judged(model: Model, texts: list[str]) -> list[Verdict]:
@@ -73,7 +93,8 @@ def test_a_preview_says_what_the_next_version_accepts(service_model: Model) -> N
     reported = of_reason(before, Reason.NEW_KEY)[:1]
     named = accepted(learn(service_model, reported).model, before)
     assert reported[0] in named
-    assert {verdict.reason for verdict in named} == {Reason.NEW_KEY}
+    assert {verdict.reason for verdict in named} == {Reason.NEW_KEY, Reason.UNUSUAL_SESSION}
+    assert {verdict.session for verdict in named} == {"req-100010", "req-100013"}
 
 
 def test_a_confirmed_anomaly_is_not_silenced(service_model: Model) -> None:
@@ -94,9 +115,10 @@ def test_reasons_that_cannot_be_learnt_say_so(service_model: Model) -> None:
     cut = replace(verdict.entry, line=replace(verdict.entry.line, text="INFO a long li\u2026"))
     with pytest.raises(UsageError, match="too long"):
         learn(service_model, [replace(verdict, entry=cut)])
-    long = replace(verdict, reason=Reason.INCOMPLETE_SESSION, history=(1,) * 10)
-    with pytest.raises(UsageError, match="lines are kept"):
-        learn(service_model, [long])
+    for reason in (Reason.INCOMPLETE_SESSION, Reason.UNUSUAL_SESSION):
+        long = replace(verdict, reason=reason, history=(1,) * 10)
+        with pytest.raises(UsageError, match="not in the journal"):
+            learn(service_model, [long])
 
 
 def test_the_next_version_is_a_model_like_any_other(
@@ -115,3 +137,77 @@ def test_the_next_version_is_a_model_like_any_other(
     again = Detector(after, detector.state())
     again.push_block(lines[100:])
     again.close(complete=True)
+
+
+def test_a_loop_reported_once_is_normal_in_other_sessions(service_model: Model) -> None:
+    """What sets a reported session apart is accepted where all else is as usual; a longer loop is told still."""
+    texts = service_log(60, seed=5)
+    for name, times in (("req-100024", 40), ("req-100041", 40), ("req-100050", 90)):
+        repeat(texts, name, "chunk", times + 4 - sum(f"[{name}] chunk" in text for text in texts))
+    found = of_reason(judged(service_model, texts), Reason.UNUSUAL_SESSION)
+    assert [verdict.session for verdict in found] == ["req-100024", "req-100041", "req-100050"]
+    assert found[0].counts != found[1].counts, "their other steps differ"
+    after = learn(service_model, found[:1]).model
+    left = of_reason(judged(after, texts), Reason.UNUSUAL_SESSION)
+    assert [verdict.session for verdict in left] == ["req-100050"]
+
+
+def test_a_new_line_makes_no_session_unusual_once_it_is_known(service_model: Model) -> None:
+    """One report closes both alarms of its cause, in every session; the line many times over is an alarm still."""
+    texts = texts_with_news()
+    before = judged(service_model, texts)
+    lesson = learn(service_model, of_reason(before, Reason.NEW_KEY)[:1])
+    left = of_reason(judged(lesson.model, texts), Reason.UNUSUAL_SESSION)
+    assert {"req-100010", "req-100013"} <= {v.session for v in of_reason(before, Reason.UNUSUAL_SESSION)}
+    assert not {"req-100010", "req-100013"} & {verdict.session for verdict in left}
+    closed = [(verdict.session, verdict.reason) for verdict in accepted(lesson.model, before)]
+    assert sorted(closed) == [
+        (name, reason) for name in ("req-100010", "req-100013") for reason in (Reason.NEW_KEY, Reason.UNUSUAL_SESSION)
+    ]
+    repeat(texts, "req-100013", "quota", 30)
+    assert "req-100013" in {v.session for v in of_reason(judged(lesson.model, texts), Reason.UNUSUAL_SESSION)}
+
+
+def test_a_session_and_its_unknown_line_are_learnt_together(service_model: Model) -> None:
+    """Reported in one update, the line is counted in its session by the key that the update gave it."""
+    texts = texts_with_news()
+    repeat(texts, "req-100010", "quota", 30)
+    found = [v for v in judged(service_model, texts) if v.session == "req-100010"]
+    assert {verdict.reason for verdict in found} >= {Reason.NEW_KEY, Reason.UNUSUAL_SESSION}
+    after = learn(service_model, found).model
+    assert not [v for v in judged(after, texts) if v.session == "req-100010" and v.reason is Reason.UNUSUAL_SESSION]
+    told = after.keys.learnt.told
+    assert after.keys.symbol(max(after.templates.keys())) in told.symbols.tolist()
+    assert 2 not in told.symbols.tolist()
+
+
+def test_journals_of_older_versions_teach_what_they_hold(service_model: Model) -> None:
+    """A session that they hold whole is learnt; of a longer one they say what to do."""
+    found = judged(service_model, texts_with_news())
+    older = [replace(verdict, counts=None) for verdict in found if verdict.reason is Reason.INCOMPLETE_SESSION]
+    short = [verdict for verdict in older if len(verdict.history) < service_model.keys.history]
+    after = learn(service_model, short).model
+    left = {verdict.id for verdict in judged(after, texts_with_news())}
+    assert short
+    assert not left & {verdict.id for verdict in short}
+    with pytest.raises(UsageError, match="detect` again"):
+        learn(service_model, older)
+
+
+def test_lines_and_columns_agree_after_an_update(
+    service_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is said of a session, its counts too, is the same line by line and in columns, before and after."""
+    log = tmp_path / "test.log"
+    log.write_text("\n".join(texts_with_news()) + "\n", "utf-8")
+    for room in (detection, detector, pieces):
+        monkeypatch.setattr(room, "READ_FIRST" if room is detection else "PAYS_FROM", 0)
+    model = service_model
+    for _ in range(2):
+        by_line = list(detect(model, list(read(str(log))), complete=True))
+        watched = Detector(model)
+        assert list(detect(model, read(str(log)), complete=True, detector=watched)) == by_line
+        assert watched._in_blocks
+        assert {verdict.reason for verdict in by_line if verdict.counts is not None} <= ENDED
+        assert all(verdict.counts is not None for verdict in by_line if verdict.reason in ENDED)
+        model = learn(model, [v for v in by_line if v.reason in LEARNT]).model

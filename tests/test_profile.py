@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +19,7 @@ from tests import naive_profile
 from offscript.config import Config
 from offscript.entries import Reason
 from offscript.errors import ModelError
+from offscript.models import learning
 from offscript.models import profile as profile_room
 from offscript.models.held_out import held_out_distances
 from offscript.models.keys import UNEXPECTED_LIMIT, KeyModel
@@ -62,6 +66,24 @@ def test_distances_are_the_naive_ones(normal: list[list[int]], judged: list[list
     known = {naive_profile.vector(session, SYMBOLS) for session in normal}
     vectors = [naive_profile.vector(session, SYMBOLS) for session in judged]
     assert all((vector in known) == (distance == 0) for vector, distance in zip(vectors, found.tolist(), strict=True))
+
+
+@given(some_sessions, some_sessions, some_sessions)
+@settings(max_examples=100, deadline=None)
+def test_what_was_told_is_near_and_makes_nothing_farther(
+    normal: list[list[int]], told: list[list[int]], judged: list[list[int]]
+) -> None:
+    """Told sessions are normal, what sets them apart is so elsewhere; no other distance grows (naive twin)."""
+    counts = counts_of(coded(judged), SYMBOLS)
+    plain = profile_of(normal)
+    rows = np.unique(counts_of(coded(told), SYMBOLS), axis=0)
+    profile = Profile.of(coded(normal), np.ones(len(normal), np.int64), SYMBOLS, 1.0, told=rows)
+    found = profile.raw(counts)
+    want = [naive_profile.distance(normal, session, SYMBOLS, told) for session in judged]
+    assert found.tolist() == pytest.approx(want, abs=1e-9)
+    assert not profile.raw(rows).any()
+    assert (found <= plain.raw(counts)).all()
+    assert profile.weights.tobytes() == plain.weights.tobytes()
 
 
 @given(some_sessions, st.integers(2, 4), st.integers(0, 99))
@@ -197,6 +219,46 @@ def test_a_stored_profile_judges_alike(model: KeyModel) -> None:
     assert again.judge(judged) == model.judge(judged)
     without = KeyModel.fit(NORMAL[:60], SMALL.model_copy(update={"profile": False}))
     assert KeyModel.from_parts(*without.parts()).profile is None
+
+
+def told(model: KeyModel, *sessions: dict[int, int]) -> KeyModel:
+    """Return the model that was told of sessions, by their counts."""
+    some = model.learnt.told.with_more(sessions)
+    assert model.profile is not None
+    profile = learning.profile_of(model.learnt.sessions, some, len(model.vocabulary), model.profile.threshold)
+    learnt = replace(model.learnt, told=some, profile=profile)
+    return KeyModel(model.vocabulary, model.history, model.count_weight, learnt)
+
+
+def test_told_sessions_come_back_from_a_bundle(model: KeyModel) -> None:
+    """They are stored apart from what training gave, which stays as it was; damage to them is one clear error."""
+    after = told(told(model, {3: 1, 4: 9}), {3: 1, 4: 9}, {5: 2})
+    assert after.learnt.told.reports.tolist() == [2, 1]
+    meta, arrays = after.parts()
+    again = KeyModel.from_parts(meta, arrays)
+    assert again.profile is not None
+    assert after.profile is not None
+    assert again.profile.vectors.tobytes() == after.profile.vectors.tobytes()
+    assert {name for name in arrays if name not in model.parts()[1]} == {
+        "told.symbols", "told.times", "told.lengths", "told.reports"
+    }  # fmt: skip
+    size = len(model.vocabulary)
+    made_up: list[dict[str, npt.NDArray[Any]]] = [
+        {"told.symbols": np.full(3, size, np.int32)},
+        {"told.symbols": np.full(3, 1, np.int32)},
+        {"told.times": np.zeros(3, np.int32)},
+        {"told.times": np.ones(2, np.int32)},
+        {"told.lengths": np.array([3, 0], np.int32)},
+        {"told.lengths": np.array([2, 2], np.int32)},
+        {"told.reports": np.ones(1, np.int32)},
+        {"told.reports": np.ones(2, np.int64)},
+    ]
+    for part in made_up:
+        with pytest.raises(ModelError, match="fit the model again"):
+            KeyModel.from_parts(meta, arrays | part)
+    for name in ("told.symbols", "told.reports"):
+        with pytest.raises(ModelError, match="fit the model again"):
+            KeyModel.from_parts(meta, {one: array for one, array in arrays.items() if one != name})
 
 
 @pytest.mark.parametrize("threshold", [0.0, -1.0, float("nan"), float("inf"), "1", True, [], 10**400])

@@ -247,12 +247,15 @@ class BlockJudge:
             entry = last_entry(self.model, source, name, self._last_row(slot))
             history = tuple(self.sessions.histories.of(sessions[slot]["row"]).tolist())
             score = float(max(order[number], profile[number]))
-            if order[number] < 1.0:
-                counts = self.sessions.counts(closed[number : number + 1], self._scores.symbols)[0]
-                found[place] = Flagged(entry, END, history, score, True, counts)
-            else:  # its end says what was expected
-                found[place] = Flagged(entry, END, history, score)
+            counts = self._counts_of(closed[number : number + 1]) if self._scores.serve else None
+            # where order flags it, its end says what was expected
+            found[place] = Flagged(entry, END, history, score, True, counts, is_unusual=bool(order[number] < 1.0))
         return found
+
+    def _counts_of(self, one: Numbers) -> NDArray[np.int32]:
+        """How often each symbol came in a session, (symbols,); zeros where it was joined midway."""
+        counts: NDArray[np.int32] = self.sessions.counts(one, self._scores.symbols)[0]
+        return counts if not self.sessions.sessions["joined"][one[0]] else np.zeros_like(counts)
 
     def _order_scores(self, closed: Numbers, edges: NDArray[np.int32]) -> NDArray[np.float64]:
         """The scores of the ends that are flagged, 0 for the others."""

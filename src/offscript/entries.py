@@ -134,7 +134,9 @@ class Verdict:
     `score` is on one scale for every detector: 1.0 is the threshold. `time` is the log time of the entry in seconds
     since 1970. `id` is a hash of lineage, source, byte position and reason: a replay gives the same ids. `measured` is
     given where a time or a number is what is wrong. `history` holds the keys before the entry in its session, at most
-    h, 0 for a line that no template matched.
+    h, 0 for a line that no template matched. `counts`, of a session that has ended, hold how often each key came in
+    all of it, ascending by key, 0 as before: none where the session had begun before its log, and is not judged by
+    them; None where they are not known.
     """
 
     id: str
@@ -147,6 +149,7 @@ class Verdict:
     detail: str = ""
     history: tuple[int, ...] = field(default=(), repr=False)
     measured: Measured | None = None
+    counts: tuple[tuple[int, int], ...] | None = field(default=None, repr=False)
 
     @property
     def is_anomaly(self) -> bool:

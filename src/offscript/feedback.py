@@ -2,8 +2,9 @@
 
 CCS 2017 section 3.3 has online update in a paragraph; what a report teaches depends on its reason. A key that came at
 the wrong place, and a session that ended early, are steps for the key model (`models.update`). A line that no template
-matched becomes a template of its own, by Spell, and then a step. Verdicts that a person confirmed as anomalies are a
-regression set: a version that would silence one is refused.
+matched becomes a template of its own, by Spell, and then a step. A session that was unusual as a whole joins the
+profile (`session_feedback`); a time, number or word what is normal of its place (`value_feedback`). Verdicts that a
+person confirmed as anomalies are a regression set: a version that would silence one is refused.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from typing import Final
 from offscript.entries import Fields, Line, Reason, Verdict
 from offscript.errors import UsageError
 from offscript.model import Model
-from offscript.models.keys import KeyModel
-from offscript.models.learning import DistinctSessions, profile_of
 from offscript.models.update import Step, scores_of_steps, taught
 from offscript.parse.match import Templates
 from offscript.parse.spell import Spell
+from offscript.session_feedback import ENDED, Named, check_session, scores_of_sessions, with_sessions
+from offscript.value_feedback import CUT, VALUES, accepts_value, check_value, with_values
 
-LEARNT: Final = frozenset({Reason.NEW_KEY, Reason.UNEXPECTED_KEY, Reason.INCOMPLETE_SESSION})
-"""The reasons that can be learnt from."""
+STEPS: Final = frozenset({Reason.NEW_KEY, Reason.UNEXPECTED_KEY, Reason.INCOMPLETE_SESSION})
+"""The reasons that are about a step of a session."""
 
-_CUT: Final = "\u2026"
+CONTRADICTION: Final = "take back one of the two reports: both cannot be right"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,8 @@ class Lesson:
 def learn(model: Model, normal: Sequence[Verdict], *, confirmed: Sequence[Verdict] = ()) -> Lesson:
     """Teach a model that these verdicts were false alarms; the given model stays as it is.
 
-    `confirmed` are verdicts that were right. What was reported together is one update. UsageError for a reason that
-    cannot be learnt, a line that was not kept whole, and an update that would silence a confirmed anomaly or flag what
-    is normal.
+    `confirmed` are verdicts that were right. What was reported together is one update. UsageError for a line or a
+    session that was not kept whole, and an update that would silence a confirmed anomaly or flag what is normal.
     """
     for verdict in normal:
         _check(model, verdict)
@@ -48,18 +48,15 @@ def learn(model: Model, normal: Sequence[Verdict], *, confirmed: Sequence[Verdic
     lines = [verdict for verdict in confirmed if verdict.reason is Reason.NEW_KEY]
     silenced = [v.id for v in lines if _key(model, templates, v) > 0 >= _key(model, model.templates, v)]
     if silenced:
-        raise UsageError(
-            f"this would silence the confirmed anomaly {silenced[0]}",
-            remedy="take back one of the two reports: both cannot be right",
-        )
+        raise UsageError(f"this would silence the confirmed anomaly {silenced[0]}", remedy=CONTRADICTION)
     steps = [(verdict, step) for verdict in normal if (step := _step(model, templates, verdict)) is not None]
     right = [step for verdict in confirmed if (step := _step(model, templates, verdict)) is not None]
     keys = taught(model.keys, [step for _, step in steps], confirmed=right)
-    whole = [verdict for verdict in normal if verdict.reason is Reason.INCOMPLETE_SESSION]
-    keys = _with_sessions(keys, [verdict.history for verdict in whole])
-    after = replace(model, templates=templates, keys=keys)
-    changes += [_told(after, verdict, step) for verdict, step in steps]
-    return Lesson(after, tuple(dict.fromkeys(changes)))
+    changes += [_told(replace(model, templates=templates), verdict, step) for verdict, step in steps]
+    keys, sessions = with_sessions(keys, normal, _named(model, templates, normal))
+    after, values = with_values(replace(model, templates=templates, keys=keys), normal, confirmed)
+    _check_confirmed(model, after, confirmed)
+    return Lesson(after, tuple(dict.fromkeys([*changes, *sessions, *values])))
 
 
 def readable(verdict: Verdict, keys: Collection[int]) -> bool:
@@ -70,41 +67,57 @@ def readable(verdict: Verdict, keys: Collection[int]) -> bool:
 def accepted(model: Model, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return those of some verdicts that the model would not give any more: what a preview shows (ours).
 
-    The step alone is judged again, after the history that the verdict was given with; verdicts on times, values and
-    whole sessions are taken as they are.
+    A step is judged again alone, after the history that the verdict was given with; a session by its counts, of which
+    lines that were unknown have the keys that they have now, where verdicts on them are given too; a number about the
+    level that stood then.
     """
+    passed = _accepted_steps(model, [verdict for verdict in verdicts if verdict.reason in STEPS])
+    whole = [verdict for verdict in verdicts if verdict.reason is Reason.UNUSUAL_SESSION and verdict.counts]
+    scores = scores_of_sessions(model.keys, whole, _named(model, model.templates, verdicts))
+    passed |= {verdict.id for verdict, score in zip(whole, scores, strict=True) if score < 1}
+    passed |= {verdict.id for verdict in verdicts if verdict.reason in VALUES and accepts_value(model, verdict)}
+    return [verdict for verdict in verdicts if verdict.id in passed]
+
+
+def _accepted_steps(model: Model, verdicts: Sequence[Verdict]) -> set[str]:
+    """The ids of the verdicts whose steps the model accepts."""
     asked, steps = [], []
     for verdict in verdicts:
-        if verdict.reason not in LEARNT:
-            continue
         key = _key(model, model.templates, verdict)
         if verdict.reason is Reason.NEW_KEY and key <= 0:
             continue
         asked.append(verdict)
         steps.append(_step(model, model.templates, verdict))
     scores = iter(scores_of_steps(model.keys, [step for step in steps if step is not None]))
-    return [verdict for verdict, step in zip(asked, steps, strict=True) if step is None or next(scores) < 1]
+    return {verdict.id for verdict, step in zip(asked, steps, strict=True) if step is None or next(scores) < 1}
+
+
+def _check_confirmed(before: Model, after: Model, confirmed: Sequence[Verdict]) -> None:
+    """Raise UsageError where a version would silence a confirmed anomaly that the one before flags."""
+    silent = {verdict.id for verdict in accepted(before, confirmed)}
+    for verdict in accepted(after, confirmed):
+        if verdict.id not in silent:
+            raise UsageError(f"this would silence the confirmed anomaly {verdict.id}", remedy=CONTRADICTION)
+
+
+def _named(model: Model, templates: Templates, normal: Sequence[Verdict]) -> Named:
+    """The keys that the reported unknown lines have by the templates, by source and session."""
+    found: Named = {}
+    for verdict in normal:
+        if verdict.reason is Reason.NEW_KEY and (key := _key(model, templates, verdict)) > 0:
+            found.setdefault((verdict.entry.line.source, verdict.session), []).append(key)
+    return found
 
 
 def _check(model: Model, verdict: Verdict) -> None:
     """Raise UsageError for a verdict that cannot be learnt."""
-    where = f"verdict {verdict.id}"
-    if verdict.reason not in LEARNT:
-        known = ", ".join(sorted(LEARNT))
-        raise UsageError(
-            f"a verdict of the reason {verdict.reason} cannot be learnt",
-            where=where,
-            remedy=f"those of {known} can; for others fit again with the log of this day",
-        )
-    if verdict.reason is Reason.NEW_KEY and verdict.entry.text.endswith(_CUT):
-        raise UsageError("its line was too long to be kept whole", where=where, remedy="fit again with this log")
-    begins_here = len(verdict.history) < model.keys.history
-    if verdict.reason is Reason.INCOMPLETE_SESSION and model.keys.profile is not None and not begins_here:
-        raise UsageError(
-            f"of a session only the last {model.keys.history} lines are kept, and this one had more",
-            where=where,
-            remedy="fit again with the log of this day",
-        )
+    if verdict.reason is Reason.NEW_KEY and verdict.entry.text.endswith(CUT):
+        where, remedy = f"verdict {verdict.id}", "fit again with this log"
+        raise UsageError("its line was too long to be kept whole", where=where, remedy=remedy)
+    if verdict.reason in ENDED:
+        check_session(model.keys, verdict)
+    if verdict.reason in VALUES:
+        check_value(model, verdict)
 
 
 def _fields(model: Model, line: Line) -> tuple[Fields, tuple[str, ...]]:
@@ -150,7 +163,7 @@ def _joined(known: Templates, others: Templates, first: int) -> Templates:
 
 def _step(model: Model, templates: Templates, verdict: Verdict) -> Step | None:
     """The step that a verdict was about; None for a line outside sessions, which is judged by its template alone."""
-    if verdict.reason not in LEARNT:
+    if verdict.reason not in STEPS:
         return None
     if verdict.reason is Reason.INCOMPLETE_SESSION:
         return Step(verdict.history, None)
@@ -158,17 +171,6 @@ def _step(model: Model, templates: Templates, verdict: Verdict) -> Step | None:
         return None
     key = _key(model, templates, verdict)
     return Step(verdict.history, key) if key > 0 else None
-
-
-def _with_sessions(keys: KeyModel, sessions: Sequence[Sequence[int]]) -> KeyModel:
-    """The key model with sessions, which have ended, among those that its profile is made of."""
-    profile, learnt = keys.profile, keys.learnt
-    if profile is None or not sessions:
-        return keys
-    symbols = [keys.vocabulary.encode(session) for session in sessions]
-    stored = learnt.sessions.joined(DistinctSessions.of(symbols, [True] * len(symbols)))
-    learnt = replace(learnt, sessions=stored, profile=profile_of(stored, len(keys.vocabulary), profile.threshold))
-    return KeyModel(keys.vocabulary, keys.history, keys.count_weight, learnt)
 
 
 def _told(model: Model, verdict: Verdict, step: Step) -> str:

@@ -18,6 +18,8 @@ from offscript.journal import Journal
 from offscript.model import Model, current_version, journal_path, load
 from offscript.versions import alone, check_pace, shared_keys, undo, versions
 
+JUDGE_AGAIN: Final = "run `offscript detect` again and report what it prints"
+
 SHOWN: Final = 20
 """Verdicts listed by a preview: a screenful; the rest is counted."""
 
@@ -77,8 +79,25 @@ def _check_origins(folder: Path, model: Model, journal: Journal, known: list[Ver
             f"verdict {other[0].id} was given by version {number}, whose log keys are not those of version "
             f"{model.version}, in force",
             where=str(folder),
-            remedy="run `offscript detect` again and report what it prints",
+            remedy=JUDGE_AGAIN,
         )
+    for verdict in known:
+        if 0 in dict(verdict.counts or ()) and _knows_more(folder, model, journal.origin(verdict.id)[1]):
+            raise UsageError(
+                f"the session of verdict {verdict.id} held unknown lines, and more lines are known since",
+                where=str(folder),
+                remedy=JUDGE_AGAIN,
+            )
+
+
+def _knows_more(folder: Path, model: Model, number: int) -> bool:
+    """Whether a model has templates that version `number` of its folder had not, or that cannot be told."""
+    if number == model.version:
+        return False
+    try:
+        return bool(set(model.templates.keys()) - set(load(folder, version=number).templates.keys()))
+    except ModelError:
+        return True
 
 
 def _split(
@@ -97,11 +116,15 @@ def _split(
 def _learn(
     folder: Path, model: Model, journal: Journal, known: list[Verdict], word: dict[str, str], *, preview: bool
 ) -> None:
-    confirmed, silent = _split(folder, model, journal, journal.confirmed(model.lineage))
+    right, told = journal.confirmed(model.lineage), {verdict.id for verdict in known}
+    taken_back = [verdict.id for verdict in right if verdict.id in told]
+    confirmed, silent = _split(folder, model, journal, [verdict for verdict in right if verdict.id not in told])
     stored, others = _split(folder, model, journal, journal.verdicts(model.lineage))
     lesson = learn(model, known, confirmed=confirmed)
     before = {verdict.id for verdict in accepted(model, stored)}
     gone = [verdict for verdict in accepted(lesson.model, stored) if verdict.id not in before]
+    for name in taken_back:
+        say(f"{name} was confirmed as an anomaly, which this takes back")
     for change in lesson.changes:
         say(change)
     say(f"{len(gone):,} of {len(stored):,} stored verdicts would not be given any more:")

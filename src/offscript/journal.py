@@ -22,6 +22,8 @@ from offscript.errors import ModelError, UsageError
 MAX_VERDICTS = 100_000  # about 100 MB of one-kilobyte records; the oldest go first
 MAX_TEXT = 2_000  # characters kept of any text: nearly every line whole, and the bound above holds for long ones
 MAX_VALUES = 100  # values kept of a line: no print statement has more
+MAX_COUNTED = 500  # keys whose counts are kept of a session: five kilobytes, and hardly a task has so many steps
+MOST = 2**31 - 1  # of one line in a session: counts are held in 32 bits
 _VERSION = 1
 
 _REMEDY = "move it away; a new one is made, or use --no-journal"
@@ -88,7 +90,8 @@ class Journal:
     ) -> None:
         """Store verdicts; one that this version, or one of its ancestors, gave before (same id) stays as it was.
 
-        One that another version gave is stored anew: its keys may mean other lines here.
+        One that another version gave is stored anew: its keys may mean other lines here. So is one on a session of
+        which it was not known, or only in part, what lines it held.
         """
         stay = {version, *ancestors}
         rows = [
@@ -108,8 +111,10 @@ class Journal:
             for v in verdicts
         ]
         with self._connection() as database:
-            database.create_function("stays", 1, lambda number: number in stay)
-            database.executemany("DELETE FROM verdicts WHERE id = ? AND NOT stays(version)", [row[:1] for row in rows])
+            database.create_function("stays", 2, lambda number, record: number in stay and _is_whole(record))
+            database.executemany(
+                "DELETE FROM verdicts WHERE id = ? AND NOT stays(version, record)", [row[:1] for row in rows]
+            )
             database.executemany("INSERT OR IGNORE INTO verdicts VALUES (?,?,?,?,?,?,?,?,?,?,?)", rows)
             database.execute(
                 "DELETE FROM verdicts WHERE rowid <= (SELECT MAX(rowid) FROM verdicts) - ? "
@@ -182,6 +187,16 @@ class Journal:
             return int(database.execute("SELECT COUNT(*) FROM verdicts").fetchone()[0])
 
 
+def _is_whole(record: object) -> bool:
+    """Whether a stored verdict, if it is on a session that ended, says what known lines this held."""
+    try:
+        verdict = verdict_of(json.loads(str(record)))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        return False
+    ended = verdict.reason in (Reason.INCOMPLETE_SESSION, Reason.UNUSUAL_SESSION)
+    return not ended or (verdict.counts is not None and 0 not in dict(verdict.counts))
+
+
 def _claim(path: Path) -> None:
     """Make the file, or take the one that is there, for its owner alone; never what a link leads to."""
     try:
@@ -213,6 +228,8 @@ def _short(text: str) -> str:
 def _shortened(record: dict[str, Any]) -> dict[str, Any]:
     """The record with every text cut to MAX_TEXT characters, the values to that many in all."""
     kept = {name: _short(value) if isinstance(value, str) else value for name, value in record.items()}
+    if kept["counts"] is not None and len(kept["counts"]) > MAX_COUNTED:
+        kept["counts"] = None  # some of them would be another session's
     kept["expected"] = [one | {"template": _short(one["template"])} for one in record["expected"]]
     values, room = [], MAX_TEXT
     for value in record["values"][:MAX_VALUES]:
@@ -245,6 +262,7 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
         "history": list(verdict.history),
         "detail": verdict.detail,
         "measured": None if verdict.measured is None else asdict(verdict.measured),
+        "counts": None if verdict.counts is None else [list(pair) for pair in verdict.counts],
     }
 
 
@@ -274,7 +292,19 @@ def verdict_of(record: dict[str, Any]) -> Verdict:
         detail=record["detail"],
         history=tuple(record["history"]),
         measured=_measured_of(record.get("measured")),  # not there in journals of older versions
+        counts=_counts_of(record.get("counts")),  # nor these
     )
+
+
+def _counts_of(stored: list[list[Any]] | None) -> tuple[tuple[int, int], ...] | None:
+    if stored is None:
+        return None
+    counts = tuple((key, count) for key, count in stored)
+    if not all(type(one) is int for pair in counts for one in pair) or not all(0 < n <= MOST for _, n in counts):
+        raise ValueError("what a session held is no number")
+    if any(key < 0 for key, _ in counts) or len({key for key, _ in counts}) != len(counts):
+        raise ValueError("what a session held is no set of keys")
+    return counts
 
 
 def _measured_of(stored: dict[str, Any] | None) -> Measured | None:

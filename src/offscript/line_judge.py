@@ -200,9 +200,12 @@ class LineJudge:
         """The case as it is told: the higher score, and of order if that flags it, for it says what was expected."""
         entry = _made(case.entry)
         score = max(order, profile)
-        if order < 1.0 and case.session is not None:
-            return Flagged(entry, case.target, case.history, score, True, self._scores.vector(case.session.counts))
-        return Flagged(entry, case.target, case.history, score, case.session is not None)
+        if case.session is None or case.target != END:
+            return Flagged(entry, case.target, case.history, score, case.session is not None)
+        counts = None
+        if self._scores.serve:
+            counts = self._scores.vector({} if case.session.extra.get("joined") else case.session.counts)
+        return Flagged(entry, case.target, case.history, score, True, counts, is_unusual=order < 1.0)
 
     def _judge_values(self, case: _Case) -> ValueFlag | None:
         """What is wrong with the time or the values of an entry whose key was accepted."""

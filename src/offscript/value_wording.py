@@ -53,16 +53,27 @@ def measured(model: Model, flag: ValueFlag) -> Measured | None:
 
 def range_told(model: Model, number: int, level: float) -> str:
     """Say what is normal by a gauge about a level, in the unit of the log."""
-    gauge = model.values.gauges[number]
     low, high = model.values.normal_range(number, level)
-    unit, behind = ("s", "") if gauge.place == TIME else (gauge.unit, "")
-    if not unit and (word := _word_behind(model, gauge.key, gauge.place)) in UNITS:
-        behind = f" {word}"
+    unit, behind = _unit(model, number)
     first, last = shown(low, unit), shown(high, unit)
     if first == last:
         return first + behind
     ending = f" {unit}"
     return f"{first.removesuffix(ending)} to {last}{behind}" if unit else f"{first} to {last}{behind}"
+
+
+def in_unit(model: Model, number: int, value: float) -> str:
+    """Write a value of a gauge in the unit of the log."""
+    unit, behind = _unit(model, number)
+    return shown(value, unit) + behind
+
+
+def _unit(model: Model, number: int) -> tuple[str, str]:
+    """The unit of a gauge's numbers, or else what stands behind them, if that is one."""
+    gauge = model.values.gauges[number]
+    unit = "s" if gauge.place == TIME else gauge.unit
+    word = "" if unit else _word_behind(model, gauge.key, gauge.place)
+    return unit, f" {word}" if word in UNITS else ""
 
 
 def _new_word(model: Model, entry: Entry, one: WordList) -> str:

@@ -74,8 +74,9 @@ def last_entry(model: Model, source: str, session: str, row: Sequence[Json]) -> 
 class Flagged:
     """A symbol that came after a history, and scored 1.0 or more.
 
-    `within` says whether that was within a session. `counts`, how often each symbol came in the session, are given
-    where these are what is wrong, `value` where a time or a value is: the key itself was accepted.
+    `within` says whether that was within a session. `counts` hold how often each symbol came in a session that has
+    ended, zeros where it was joined midway; `is_unusual` says that these are what is wrong. `value` is given where a
+    time or a value is: the key itself was accepted.
     """
 
     entry: Entry
@@ -84,6 +85,7 @@ class Flagged:
     score: float
     within: bool = True
     counts: Symbols | None = None
+    is_unusual: bool = False
     value: ValueFlag | None = None
 
 
@@ -98,7 +100,7 @@ def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> 
     entry, reason = flagged.entry, reason_of(flagged.target)
     if flagged.value is not None:
         reason = flagged.value.reason
-    elif flagged.counts is not None:
+    elif flagged.is_unusual:
         reason = Reason.UNUSUAL_SESSION
     elif reason is Reason.NEW_KEY and entry.known:  # training met it, but never within a session
         reason = Reason.UNEXPECTED_KEY
@@ -113,6 +115,7 @@ def _verdict(words: Words, flagged: Flagged, expected: tuple[Expected, ...]) -> 
         detail=_detail(words, flagged, reason, expected),
         history=words.keys_of(flagged.history),
         measured=measured(words.model, flagged.value) if flagged.value is not None else None,
+        counts=None if flagged.counts is None else words.counts(flagged.counts),
     )
 
 
@@ -120,14 +123,14 @@ def _detail(words: Words, flagged: Flagged, reason: Reason, expected: tuple[Expe
     before = flagged.history[-1]
     if flagged.value is not None:
         return value_detail(words, flagged.entry, before, flagged.value)
-    if flagged.counts is not None:
+    if flagged.counts is not None and flagged.is_unusual:
         return words.differences(flagged.counts)
     return detail(words, flagged.entry, before, reason, expected)
 
 
 def _expected(words: Words, flagged: Sequence[Flagged]) -> list[tuple[Expected, ...]]:
     """The likeliest next keys of each; none outside sessions, nor where the key is not what is wrong."""
-    asked = [one.within and one.counts is None and one.value is None for one in flagged]
+    asked = [one.within and not one.is_unusual and one.value is None for one in flagged]
     within = [one.history for one, is_asked in zip(flagged, asked, strict=True) if is_asked]
     if not within:
         return [() for _ in flagged]

@@ -32,6 +32,11 @@ class Words:
         """Return the log keys of symbols, 0 for a line that no template matched; START and END are left out."""
         return tuple(self._keys[symbol] or 0 for symbol in symbols if symbol not in (START, END))
 
+    def counts(self, counts: npt.NDArray[np.int32]) -> tuple[tuple[int, int], ...]:
+        """Return how often each log key came, ascending, of counts by symbol, (symbols,); 0 for unknown lines."""
+        symbols = np.flatnonzero(counts).tolist()
+        return tuple(sorted((self._keys[symbol] or 0, int(counts[symbol])) for symbol in symbols))
+
     def of(self, symbol: int) -> str:
         """Return the name of a symbol."""
         name = self._names.get(symbol)

@@ -41,13 +41,37 @@ INSIDE, FLAGGED, NEW_LEVEL = range(3)
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """The deviations up to which a person called numbers normal, on either side, by so many `reports`."""
+
+    low: float | None = None
+    high: float | None = None
+    reports: int = 0
+
+    def to_list(self) -> list[Any]:
+        """As JSON."""
+        return [self.low, self.high, self.reports]
+
+    @classmethod
+    def from_list(cls, stored: Sequence[Any]) -> Told:
+        """From JSON; ValueError where it is not sound."""
+        low, high, reports = stored
+        given = [one for one in (low, high) if one is not None]
+        if not given or not all(type(one) is float and math.isfinite(one) for one in given):
+            raise ValueError("what a gauge was told is no number")
+        if type(reports) is not int or not 0 < reports < MOST_COUNTED:
+            raise ValueError("what a gauge was told is not counted")
+        return cls(low, high, reports)
+
+
+@dataclass(frozen=True, slots=True)
 class Gauge:
     """The normal range of one number: place 0 is elapsed time, of entries that came after the key `after` (None: any).
 
     `middle` is the median deviation, `spread` half their interquartile range, `level` where the level stood when
     training ended; `width` is what lies between the outer tenths, at least what the log can show. `seconds` is what
     one of its unit is in seconds, 0 where it is no time. `learnt_from` counts the numbers, of which `lowest` is the
-    lowest.
+    lowest. What it was `told` by a person since is normal besides.
 
     >>> gauge = Gauge.of((7, 1, None), np.concatenate((np.full(50, 19.0), np.full(50, 20.0))), resolution=1.0)
     >>> gauge.limits(surprise_at(0.999))[1] < 26 < gauge.limits(surprise_at(0.999999))[1]
@@ -67,6 +91,7 @@ class Gauge:
     seconds: float = 0.0
     learnt_from: int = 0
     lowest: float = 0.0
+    told: Told | None = None
 
     @classmethod
     def of(
@@ -127,12 +152,16 @@ class Gauge:
         return np.maximum(self.low.surprises(deviations), above)
 
     def limits(self, surprise: float, outliers: Tail | None = None) -> tuple[float, float]:
-        """The lowest and the highest deviation that surprise no more than this."""
+        """The lowest and the highest deviation that surprise no more than this, or that it was told are normal."""
         high = self.high.limit(surprise)
         if outliers is not None and self.seconds:
             common = outliers.limit(surprise) / self.outlying
             high = self.high.start + max(min(high - self.high.start, self.high.farthest), common)
-        return self.low.limit(surprise), high
+        low = self.low.limit(surprise)
+        if self.told is not None:
+            low = low if self.told.low is None else min(low, self.told.low)
+            high = high if self.told.high is None else max(high, self.told.high)
+        return low, high
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -140,15 +169,17 @@ class Gauge:
         for name in ("low", "high"):
             tail: Tail = found[name]
             found[name] = tail_to_list(tail)
-        return found
+        told: Told | None = found.pop("told")
+        return found if told is None else found | {"told": told.to_list()}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any]) -> Gauge:
         """From JSON; KeyError, TypeError or ValueError where it is not a sound gauge."""
-        if stored.keys() != set(cls.__slots__):
+        if stored.keys() | {"told"} != set(cls.__slots__):
             raise ValueError("a gauge lacks a part")
+        told = Told.from_list(stored["told"]) if "told" in stored else None
         low, high = (tail_from_list(side, stored[name]) for side, name in ((-1, "low"), (1, "high")))
-        gauge = cls(**{**stored, "low": low, "high": high})
+        gauge = cls(**{**stored, "low": low, "high": high, "told": told})
         numbers = (gauge.middle, gauge.spread, gauge.level, gauge.seconds, gauge.width, gauge.lowest)
         sound = all(type(number) is float and math.isfinite(number) for number in numbers)
         if not sound or min(gauge.spread, gauge.seconds) < 0 or not gauge.width > 0:
@@ -247,3 +278,22 @@ def deviations_of(numbers: Floats, known: Floats, run: Follow = follow) -> tuple
 def with_level(gauge: Gauge, level: float, lowest: float) -> Gauge:
     """The gauge, its level at the end of training put there, and the lowest number that it was learnt from."""
     return replace(gauge, level=level, lowest=lowest)
+
+
+def told_of(gauge: Gauge, deviation: float, farther: float, slack: float = 0.0) -> Gauge:
+    """The gauge that was told that a deviation is normal, with all that is nearer to the middle on its side (ours).
+
+    Accepted is `farther` times the distance from where the tail starts, and `slack` more.
+
+    >>> gauge = Gauge.of((7, 1, None), np.concatenate((np.full(50, 19.0), np.full(50, 20.0))), resolution=1.0)
+    >>> told_of(gauge, 40.0, farther=1.25).limits(surprise_at(0.999))[1]
+    45.0
+    """
+    known = gauge.told or Told()
+    if deviation > gauge.middle:
+        reach = gauge.high.start + farther * (deviation - gauge.high.start) + slack
+        told = replace(known, high=reach if known.high is None else max(reach, known.high))
+    else:
+        reach = gauge.low.start - farther * (gauge.low.start - deviation) - slack
+        told = replace(known, low=reach if known.low is None else min(reach, known.low))
+    return replace(gauge, told=replace(told, reports=known.reports + 1))

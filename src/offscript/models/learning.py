@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any, Literal, Protocol
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from offscript.config import Config
+from offscript.entries import UNKNOWN
 from offscript.models.calibrate import (
     LOWEST_THRESHOLD,
     MARGIN,
@@ -35,6 +36,7 @@ from offscript.models.pairs import (
     windows,
 )
 from offscript.models.profile import LOWEST, Profile
+from offscript.models.told_sessions import ToldSessions
 
 CALIBRATED_BY = (
     "count_weight",
@@ -161,7 +163,10 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What one run of learning found."""
+    """What one run of learning found.
+
+    `told` are sessions that a person called normal since.
+    """
 
     ensemble: Ensemble
     curves: tuple[Curve, ...]
@@ -171,13 +176,16 @@ class Learnt:
     sightings: Sightings
     sessions: DistinctSessions
     profile: Profile | None
+    told: ToldSessions = field(default_factory=ToldSessions.none)
 
 
-def profile_of(sessions: DistinctSessions, symbols: int, threshold: float) -> Profile:
-    """The profile of the sessions that have ended."""
+def profile_of(sessions: DistinctSessions, told: ToldSessions, symbols: int, threshold: float) -> Profile:
+    """The profile of the sessions that have ended, and of those that a person called normal."""
     ended = np.flatnonzero(sessions.complete)
     each = np.split(sessions.symbols, np.cumsum(sessions.lengths)[:-1])
-    return Profile.of([each[number] for number in ended], sessions.counts[ended], symbols, threshold)
+    known = [each[number] for number in ended]
+    met = 1 + max(UNKNOWN, int(sessions.symbols.max(initial=0)))
+    return Profile.of(known, sessions.counts[ended], symbols, threshold, told=told.counts(symbols), known=met)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +255,7 @@ def calibrate(vocabulary: Vocabulary, taught: Taught, config: Config, beside: Be
         Promise(share, asked, len(order), int(np.isinf(order).sum()), folds, kind),
         Sightings(pairs.histories, pairs.targets, pairs.without(None)),
         sessions,
-        profile_of(sessions, len(vocabulary), thresholds[1]) if has_profile else None,
+        profile_of(sessions, ToldSessions.none(), len(vocabulary), thresholds[1]) if has_profile else None,
     )
 
 

@@ -65,6 +65,10 @@ class Difference:
 class Profile:
     """The distinct count vectors of normal sessions: `vectors` (d, symbols), and `units` (d,) sessions of each.
 
+    The last of them are those that a person called normal. They change no weight, so no distance grows by them; and
+    what sets them apart from the nearest other is normal wherever it comes: a session that has the same counts there
+    may as well be held against the others without that difference.
+
     The distance of two sessions is the sum over symbols of gap x weight. The gap is the difference of log(1 + count):
     from none to one it is large, from 20 to 21 small. The weight is the surprise, in nats, of meeting a gap there
     between a normal session and its nearest other: a count that never varies weighs most, that of a loop little.
@@ -75,21 +79,44 @@ class Profile:
     [0.0, 0.1, 1.9]
     """
 
-    def __init__(self, vectors: Counts, units: npt.NDArray[np.int64], threshold: float) -> None:
-        self.vectors, self.units, self.threshold = vectors, units, threshold
+    def __init__(
+        self,
+        vectors: Counts,
+        units: npt.NDArray[np.int64],
+        threshold: float,
+        *,
+        told: Counts | None = None,
+        known: int | None = None,
+    ) -> None:
+        self._learnt, self._known = vectors, known
+        told = vectors[:0] if told is None else told
+        self.vectors = np.concatenate((vectors, told))
+        self.units = np.concatenate((units, np.ones(len(told), np.int64)))
+        self.threshold = threshold
         self._remembered: dict[bytes, float] = {}
         self._room = CACHE_BYTES // (4 * vectors.shape[1] + 100)
 
     @classmethod
     def of(
-        cls, sessions: Sequence[Symbols], units: npt.NDArray[np.integer[Any]], symbols: int, threshold: float
+        cls,
+        sessions: Sequence[Symbols],
+        units: npt.NDArray[np.integer[Any]],
+        symbols: int,
+        threshold: float,
+        *,
+        told: Counts | None = None,
+        known: int | None = None,
     ) -> Profile:
-        """The profile of sessions, each seen so many times: `units` (n,); at most KEPT and CELLS_KEPT are kept."""
+        """The profile of sessions, each seen so many times: `units` (n,); at most KEPT and CELLS_KEPT are kept.
+
+        Those `told` (t, symbols) are kept besides, all of them: sessions that a person called normal. Of the symbols
+        only the first `known`, all if None, could have been met in training.
+        """
         alike, number = alike_sessions(sessions)
         total = np.bincount(number, units, len(alike)).astype(np.int64)
         most = min(KEPT, max(1, CELLS_KEPT // symbols))
         kept = np.sort(np.argsort(-total, kind="stable")[:most])
-        return cls(counts_of([alike[place] for place in kept], symbols), total[kept], threshold)
+        return cls(counts_of([alike[place] for place in kept], symbols), total[kept], threshold, told=told, known=known)
 
     def raw(self, counts: Counts) -> Floats:
         """The distance of each session to the nearest normal one: (n, symbols) -> (n,)."""
@@ -99,6 +126,7 @@ class Profile:
         found = {}
         if missing:
             nearest = np.concatenate([part.min(axis=1) for part in self._distances(distinct[missing])])
+            nearest = self._without_told(distinct[missing], nearest)
             found = {names[place]: float(value) for place, value in zip(missing, nearest, strict=True)}
         values = [found[name] if name in found else self._remembered[name] for name in names]
         if len(self._remembered) + len(found) > self._room:
@@ -106,6 +134,17 @@ class Profile:
         if len(found) <= self._room:
             self._remembered.update(found)
         return np.array(values, np.float64)[number]
+
+    def _without_told(self, counts: Counts, nearest: Floats) -> Floats:
+        """The distances of sessions, those that are less without a difference that a person called normal lowered."""
+        for symbols, told, more in self._told:
+            here = np.flatnonzero((counts[:, symbols] == told).all(axis=1) & (nearest > 0))
+            if len(here):
+                others = counts[here]
+                others[:, symbols] -= more
+                found = np.concatenate([part.min(axis=1) for part in self._distances(others, self._weighted_learnt)])
+                nearest[here] = np.minimum(nearest[here], found)
+        return nearest
 
     def scores(self, counts: Counts) -> Floats:
         """The score of each session, 1.0 is the threshold: (n, symbols) -> (n,)."""
@@ -132,10 +171,11 @@ class Profile:
     def weights(self) -> Floats:
         """What a gap weighs at each symbol, (symbols,): minus the logarithm of how often nearest sessions differ there.
 
-        Each vector counts once. Of many, EXAMINED evenly chosen ones are asked for their nearest other; one with
-        several nearest asks them all.
+        Each vector that was learnt counts once. Of many, EXAMINED evenly chosen ones are asked for their nearest other;
+        one with several nearest asks them all. How often a symbol comes that was given a name since is not known: it
+        weighs least, so that one is no alarm, and many are.
         """
-        logs = np.log1p(self.vectors)
+        logs = np.log1p(self._learnt)
         whole = min(EXAMINED, len(logs))
         differ = np.zeros(logs.shape[1])
         for place in np.arange(whole) * len(logs) // whole if len(logs) > 1 else ():
@@ -143,20 +183,44 @@ class Profile:
             far = gaps.sum(axis=1)
             far[place] = np.inf
             differ += (gaps[far <= far.min() + TIE] > 0).mean(axis=0)
-        return np.maximum(np.log((whole + 2) / (differ + 1)), LEAST_WEIGHT)
+        weights: Floats = np.maximum(np.log((whole + 2) / (differ + 1)), LEAST_WEIGHT)
+        if self._known is not None:
+            weights[self._known :] = LEAST_WEIGHT
+        return weights
 
     @cached_property
     def _weighted(self) -> Floats:
         """The weighted logarithms, one row a symbol: (symbols, d)."""
         return np.ascontiguousarray((np.log1p(self.vectors) * self.weights).T)
 
-    def _distances(self, counts: Counts) -> Iterator[Floats]:
-        """The distance of each session to each vector, (n, d), some sessions at a time."""
-        step = max(1, CELLS_AT_ONCE // len(self.vectors))
-        normal = self._weighted
+    @property
+    def _weighted_learnt(self) -> Floats:
+        """The same of the vectors that were learnt."""
+        return self._weighted[:, : len(self._learnt)]
+
+    @cached_property
+    def _told(self) -> list[tuple[npt.NDArray[np.intp], Counts, Counts]]:
+        """What sets each told session apart: symbols, the counts there, and how many more than the nearest learnt one.
+
+        Of several nearest ones that with the lowest counts.
+        """
+        found = {}
+        for told in self.vectors[len(self._learnt) :]:
+            distances = next(self._distances(told[None], self._weighted_learnt))[0]
+            near = self._learnt[np.flatnonzero(distances <= distances.min() + TIE)]
+            more = told - min(near, key=np.ndarray.tolist)
+            symbols = np.flatnonzero(more)
+            if len(symbols):
+                found[symbols.tobytes(), told[symbols].tobytes()] = symbols, told[symbols], more[symbols]
+        return list(found.values())
+
+    def _distances(self, counts: Counts, normal: Floats | None = None) -> Iterator[Floats]:
+        """The distance of each session to each vector, (n, d), some sessions at a time; or to those of `normal`."""
+        normal = self._weighted if normal is None else normal
+        step = max(1, CELLS_AT_ONCE // normal.shape[1])
         for start in range(0, len(counts), step):
             mine = (np.log1p(counts[start : start + step]) * self.weights).T
-            total = np.zeros((mine.shape[1], len(self.vectors)))
+            total = np.zeros((mine.shape[1], normal.shape[1]))
             gap = np.empty_like(total)
             for symbol in np.flatnonzero(mine.any(axis=1) | normal.any(axis=1)):
                 np.subtract(mine[symbol][:, None], normal[symbol][None, :], out=gap)

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from offscript.entries import FIRST_KEY_SYMBOL
+from offscript.entries import FIRST_KEY_SYMBOL, UNKNOWN
 from offscript.errors import ModelError
 from offscript.models.calibrate import Promise, Rule
 from offscript.models.ensemble import Ensemble
 from offscript.models.learning import DistinctSessions, Learnt, profile_of
 from offscript.models.lstm import Curve
 from offscript.models.pairs import Sightings, Vocabulary
-from offscript.models.profile import Profile
+from offscript.models.profile import CELLS_KEPT, Profile
+from offscript.models.told_sessions import ToldSessions
 
 
 def stored_parts(
@@ -45,7 +46,7 @@ def stored_parts(
         "pairs.targets": learnt.sightings.targets,
         "pairs.units": learnt.sightings.units,
     }
-    return meta, learnt.ensemble.arrays() | learnt.sessions.arrays() | pairs
+    return meta, learnt.ensemble.arrays() | learnt.sessions.arrays() | pairs | learnt.told.arrays()
 
 
 def restored_parts(meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> tuple[Vocabulary, int, float, Learnt]:
@@ -76,7 +77,8 @@ def _restored(meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> tupl
         raise _damaged("numbers")
     if meta["rule"] not in {"likelihood", "top-g"}:
         raise _damaged("rule")
-    sessions = _sessions(arrays, capacity)
+    sessions, symbols = _sessions(arrays, capacity), len(keys) + FIRST_KEY_SYMBOL
+    told = _told(arrays, symbols)
     learnt = Learnt(
         Ensemble.from_arrays(
             arrays, count=sizes["networks"], capacity=capacity, hidden=sizes["hidden"], layers=sizes["layers"]
@@ -87,7 +89,8 @@ def _restored(meta: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> tupl
         Promise.from_dict(meta["promise"]),
         _sightings(arrays, history, capacity),
         sessions,
-        _profile(meta["profile"], sessions, len(keys) + FIRST_KEY_SYMBOL),
+        _profile(meta["profile"], sessions, told, symbols),
+        told,
     )
     return Vocabulary.from_keys(keys), history, numbers[2], learnt
 
@@ -122,14 +125,32 @@ def _sessions(arrays: dict[str, npt.NDArray[Any]], capacity: int) -> DistinctSes
     return sessions
 
 
-def _profile(threshold: object, sessions: DistinctSessions, symbols: int) -> Profile | None:
+def _told(arrays: dict[str, npt.NDArray[Any]], symbols: int) -> ToldSessions:
+    """The sessions that a person called normal: none in a bundle without their arrays."""
+    if not any(name.startswith("told.") for name in arrays):
+        return ToldSessions.none()
+    told = ToldSessions(
+        _whole(arrays, "told.symbols", np.int32, 1, symbols),
+        _whole(arrays, "told.times", np.int32, 1, 1 << 31),
+        _whole(arrays, "told.lengths", np.int32, 1, 1 << 31),
+        _whole(arrays, "told.reports", np.int32, 1, 1 << 31),
+    )
+    sound = int(told.lengths.sum(dtype=np.int64)) == len(told.symbols) == len(told.times)
+    if not sound or len(told.lengths) != len(told) or len(told) * symbols > 2 * CELLS_KEPT:
+        raise _damaged("told")
+    if not told.lengths.all() or not told.times.all() or (told.symbols < UNKNOWN).any():
+        raise _damaged("told")
+    return told
+
+
+def _profile(threshold: object, sessions: DistinctSessions, told: ToldSessions, symbols: int) -> Profile | None:
     if threshold is None:
         return None
     if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < math.inf:
         raise _damaged("profile")
     if not sessions.complete.any() or int(sessions.symbols.max(initial=0)) >= symbols:
         raise _damaged("profile")
-    return profile_of(sessions, symbols, float(threshold))
+    return profile_of(sessions, told, symbols, float(threshold))
 
 
 def _whole(

@@ -142,7 +142,7 @@ def _with_room(model: KeyModel, keys: Sequence[int]) -> KeyModel:
     more = max(before, capacity_for(len(words))) - before
     networks = tuple(_wider(network, more) for network in learnt.ensemble.networks)
     seen = np.pad(learnt.ensemble.seen, ((0, 0), (0, more)))
-    profile = learnt.profile and profile_of(learnt.sessions, len(words), learnt.profile.threshold)
+    profile = learnt.profile and profile_of(learnt.sessions, learnt.told, len(words), learnt.profile.threshold)
     learnt = replace(learnt, ensemble=replace(learnt.ensemble, networks=networks, seen=seen), profile=profile)
     return KeyModel(words, model.history, model.count_weight, learnt)
 
