@@ -84,6 +84,16 @@ def test_what_is_remembered_is_what_the_network_says(seed: int, room: int) -> No
                 network = initial(np.ones(16, bool), hidden=4, layers=1, seed=seed + 1)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**16), st.integers(1, 150))
+def test_probabilities_from_states_are_those_from_histories(model: KeyModel, seed: int, count: int) -> None:
+    """Bit for bit: by rank, what is nearly equal must not change places."""
+    chance, ensemble = np.random.default_rng(seed), model.learnt.ensemble
+    histories = chance.integers(0, len(model.vocabulary), (count, model.history)).astype(np.int32)
+    each = [ensemble.states(number, histories) for number in range(len(ensemble.networks))]
+    assert (ensemble.probabilities_from(each) == ensemble.probabilities(histories)).all()
+
+
 def test_the_next_version_asks_only_for_what_is_new(model: KeyModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """The states of replayed histories are made once, not for each version; that of the report is new."""
     first = taught(model, [Step((7, 2), 77)])

@@ -70,8 +70,12 @@ def replace_profile(model: KeyModel) -> KeyModel:
 def test_reports_stay_accepted_and_no_stored_pair_gets_worse(
     model: KeyModel, ranks: KeyModel, some: list[Step], more: list[Step], by_rank: bool
 ) -> None:
-    """Whatever is reported, one by one or together: it is accepted, for good; stored pairs stay within tolerance."""
+    """Whatever is reported, one by one or together: it is accepted, for good; stored pairs stay within tolerance.
+
+    A history with an unknown line in it is another one when that line has got its name.
+    """
     first = ranks if by_rank else model
+    named = {step.key for step in more} - {step.key for step in some} - set(model.vocabulary.keys)
     for reported in (some, more):
         try:
             after = taught(first, reported)
@@ -82,7 +86,7 @@ def test_reports_stay_accepted_and_no_stored_pair_gets_worse(
         assert by_rank or (now <= was + TOLERANCE + 1e-6).all()
         assert (now[was < 1] < 1).all()
         first = after
-    assert all(score(first, step) < 1 for step in some)
+    assert all(score(first, step) < 1 for step in some if not named & set(step.history))
 
 
 def test_symbols_thresholds_and_promise_stay(model: KeyModel) -> None:

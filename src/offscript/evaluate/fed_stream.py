@@ -37,8 +37,11 @@ class FedDetector(Protocol):
     def flags(self, places: Places) -> Flags:
         """Whether each entry is flagged by what is known now: (n,) -> (n,)."""
 
-    def learn(self, place: int) -> None:
-        """Take the report that an entry was a false alarm."""
+    def learn(self, place: int) -> bool:
+        """Take the report that an entry was a false alarm; return whether anything was learnt from it."""
+
+    def would_learn(self, places: Places) -> Flags:
+        """Whether reports of these entries could change anything: (n,) -> (n,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +49,18 @@ class Outcome:
     """What came of a stream from its entry `begin` on.
 
     `flagged` (n,) says of each entry what was said when it came. `reports` are the places of the false alarms that
-    were reported, `learnt` those that were learnt from: the others were accepted already when their report came.
-    `judging` and `learning` are the seconds that each took in all.
+    were reported, `learnt` those that were learnt from, and `refused` those tried in vain: the others were accepted
+    already when their report came, or could not be learnt. `judging` are the seconds that judging took in all,
+    `updates` those of each update, refused ones included.
     """
 
     begin: int
     flagged: Flags
     reports: Places
     learnt: Places
+    refused: Places
     judging: float
-    learning: float
+    updates: npt.NDArray[np.float64]
 
     def score(self, anomalous: Flags) -> Score:
         """What was flagged against the labels of the whole stream."""
@@ -84,8 +89,9 @@ def judge_fed(detector: FedDetector, anomalous: Flags, begin: int, delay: int | 
         run.flagged[begin:],
         np.array(run.reports, np.int64),
         np.array(run.learnt, np.int64),
+        np.array(run.refused, np.int64),
         run.judging,
-        run.learning,
+        np.array(run.updates, np.float64),
     )
 
 
@@ -98,9 +104,11 @@ class _Run:
         self.flagged = np.zeros(len(anomalous), bool)
         self.reports: list[int] = []
         self.learnt: list[int] = []
+        self.refused: list[int] = []
+        self.updates: list[float] = []
         self._waiting = np.empty(0, np.int64)
         self._matters = np.empty(0, bool)
-        self.judging = self.learning = 0.0
+        self.judging = 0.0
 
     def judge(self) -> None:
         """Judge entries up to where the next report may change something."""
@@ -110,33 +118,44 @@ class _Run:
             if self._matters.any():
                 end = min(end, int(self._waiting[self._matters][0]) + self._delay)
         flags = self._flags(np.arange(self.at, end))
-        wrong = np.flatnonzero(flags & ~self._anomalous[self.at : end])
-        if self._delay == 1 and len(wrong):
-            wrong = wrong[:1]
-            flags = flags[: int(wrong[0]) + 1]
+        wrong = self.at + np.flatnonzero(flags & ~self._anomalous[self.at : end])
+        if self._delay == 1:
+            flags = flags[: self._report(wrong, end) - self.at]
         self._size = min(MOST, 2 * self._size) if len(flags) == end - self.at else FIRST_BLOCK
         self.flagged[self.at : self.at + len(flags)] = flags
-        if self._delay is not None:
-            self._waiting = np.append(self._waiting, self.at + wrong)
-            self._matters = np.append(self._matters, np.ones(len(wrong), bool))
+        if self._delay is not None and self._delay > 1:
+            self._waiting = np.append(self._waiting, wrong)
+            self._matters = np.append(self._matters, self._detector.would_learn(wrong))
         self.at += len(flags)
+
+    def _report(self, wrong: Places, end: int) -> int:
+        """Report false alarms at once, until one changes what is said; return up to where the judgements hold."""
+        for place in wrong[self._detector.would_learn(wrong)].tolist():
+            if self._learn(place):
+                end = place + 1
+                break
+        self.reports += wrong[wrong < end].tolist()
+        return end
+
+    def _learn(self, place: int) -> bool:
+        began = time.perf_counter()
+        done = self._detector.learn(place)
+        self.updates.append(time.perf_counter() - began)
+        (self.learnt if done else self.refused).append(place)
+        return done
 
     def deliver(self) -> None:
         """Hand over the reports that are due before the next entry."""
-        if self._delay is None:
+        if self._delay is None or self._delay == 1:
             return
         due = int(np.searchsorted(self._waiting, self.at - self._delay, side="right"))
-        for place, matters in zip(self._waiting[:due].tolist(), self._matters[:due].tolist(), strict=True):
-            self.reports.append(place)
-            if matters:
-                began = time.perf_counter()
-                self._detector.learn(place)
-                self.learning += time.perf_counter() - began
-                self.learnt.append(place)
-        changed = bool(self._matters[:due].any())
+        self.reports += self._waiting[:due].tolist()
+        mattering = self._waiting[:due][self._matters[:due]].tolist()
+        learnt = [place for place in mattering if self._learn(place)]
         self._waiting, self._matters = self._waiting[due:], self._matters[due:]
-        if changed and len(self._waiting):
-            self._matters = self._flags(self._waiting)
+        if len(self._waiting) and mattering:
+            known = self._flags(self._waiting) if learnt else self._matters
+            self._matters = known & self._detector.would_learn(self._waiting)
 
     def _flags(self, places: Places) -> Flags:
         began = time.perf_counter()
@@ -157,17 +176,26 @@ class NewKeys:
         """Whether each entry's key was never seen."""
         return np.asarray(~self._seen[self._keys[places]])
 
-    def learn(self, place: int) -> None:
+    def learn(self, place: int) -> bool:
         """From now on the key was seen."""
         self._seen[self._keys[place]] = True
+        return True
+
+    def would_learn(self, places: Places) -> Flags:
+        """Whether each entry's key was never seen."""
+        return self.flags(places)
 
 
 class FedKeys:
-    """A key model over a stream without sessions: `keys` (n,) of 1 and more, at least h of them before any judged."""
+    """A key model over a stream without sessions: `keys` (n,) of 1 and more, at least h of them before any judged.
 
-    def __init__(self, model: KeyModel, keys: npt.NDArray[np.integer]) -> None:
+    What was refused once is not tried again; after `most` updates nothing is learnt any more.
+    """
+
+    def __init__(self, model: KeyModel, keys: npt.NDArray[np.integer], most: int | None = None) -> None:
         self.model = model
-        self.refused: list[tuple[int, str]] = []
+        self.refused: dict[Step, str] = {}
+        self._left = most
         self._keys = keys
         self._before = np.arange(-model.history, 0)
 
@@ -178,11 +206,27 @@ class FedKeys:
         histories = symbols[self._keys[places[:, None] + self._before]]
         return are_flagged(self.model, histories, symbols[self._keys[places]])
 
-    def learn(self, place: int) -> None:
+    def learn(self, place: int) -> bool:
         """Make the next version, and judge by it; a report that is refused is noted."""
+        step = self._step(place)
+        if self._left == 0 or step in self.refused:
+            return False
+        try:
+            self.model = taught(self.model, [step])
+        except UsageError as error:
+            self.refused[step] = error.what
+            return False
+        self._left = None if self._left is None else self._left - 1
+        return True
+
+    def would_learn(self, places: Places) -> Flags:
+        """Whether updates are left, and the step was not refused before."""
+        if self._left == 0 or not self.refused:
+            return np.full(len(places), self._left != 0)
+        return np.array([self._step(place) not in self.refused for place in places.tolist()], bool)
+
+    def _step(self, place: int) -> Step:
+        """What a report of an entry says: its key is normal after the h before it."""
         history: Sequence[int] = self._keys[place + self._before].tolist()
         known = [key if key in self.model.vocabulary.numbers else 0 for key in history]
-        try:
-            self.model = taught(self.model, [Step(tuple(known), int(self._keys[place]))])
-        except UsageError as error:
-            self.refused.append((place, error.what))
+        return Step(tuple(known), int(self._keys[place]))

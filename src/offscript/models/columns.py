@@ -48,8 +48,7 @@ class Measured:
 
     def rows(self, ensemble: Ensemble) -> Array:
         """What the networks say on average comes next: (n, capacity)."""
-        each = zip(ensemble.networks, self.sides, strict=True)
-        return np.asarray(np.mean([_softmax(network, side.states) for network, side in each], axis=0))
+        return ensemble.probabilities_from([side.states for side in self.sides])
 
     def shares(self, ensemble: Ensemble) -> Array:
         """What the networks say on average of the targets: (n,); but for the columns they are those of `of`."""
@@ -70,12 +69,6 @@ class Measured:
         rows, are_often = sightings.blend(self.histories, chances, weight=weight, often=often)
         is_often = are_often[np.arange(len(rows)), self.targets]
         return model.scores_at(rule.raw_at(rows, self.targets), is_often, self.targets)
-
-
-def _softmax(network: Network, states: Array) -> Array:
-    logits = np.where(network.targets, product(states, network.exit) + network.exit_bias, np.float32(-np.inf))
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _columns_of(network: Network, columns: Columns) -> tuple[Array, Array]:

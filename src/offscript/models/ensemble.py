@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,10 +38,19 @@ class Ensemble:
 
     def probabilities(self, histories: Symbols) -> Array:
         """The mean of the networks' probabilities: (n, h) symbols -> (n, capacity) float32."""
-        total = np.zeros((len(histories), self.seen.shape[1]), np.float64)
-        for number in range(len(self.networks)):
-            total += self.alone(number, histories)
-        return (total / len(self.networks)).astype(np.float32)
+        return self._mean([self.alone(number, histories) for number in range(len(self.networks))])
+
+    def probabilities_from(self, states: Sequence[Array]) -> Array:
+        """What `probabilities` gives, from the `states` of the histories in each network, (n, a) each."""
+        each = zip(self.networks, states, strict=True)
+        return self._mean([network.probabilities_from(some) for network, some in each])
+
+    @staticmethod
+    def _mean(each: Sequence[Array]) -> Array:
+        total = np.zeros(each[0].shape, np.float64)
+        for one in each:
+            total += one
+        return (total / len(each)).astype(np.float32)
 
     def alone(self, number: int, histories: Symbols) -> Array:
         """The probabilities of one network."""

@@ -99,6 +99,16 @@ def last_states(weights: Weights, histories: Symbols) -> Array:
     return out
 
 
+def probabilities_from(weights: Weights, targets: npt.NDArray[np.bool_], states: Array) -> Array:
+    """What `probabilities` gives, (n, capacity), bit for bit, from what `last_states` gave, (n, a)."""
+    hidden = np.zeros((-(-len(states) // ROWS) * ROWS, states.shape[1]), np.float32)
+    hidden[: len(states)] = states * np.float32(2)
+    out = np.empty((len(hidden), len(targets)), np.float32)
+    for first in range(0, len(hidden), ROWS):
+        out[first : first + ROWS] = _shares(weights, targets, hidden[first : first + ROWS])
+    return out[: len(states)]
+
+
 def product(rows: Array, weights: Array) -> Array:
     """Rows times a matrix, (n, a) and (a, m) -> (n, m), in pieces that wake no threads of OpenBLAS.
 
@@ -106,6 +116,9 @@ def product(rows: Array, weights: Array) -> Array:
     [[2.0], [2.0], [2.0]]
     """
     count, units, columns = len(rows), len(weights), weights.shape[1]
+    size = THREADED_PRODUCT // max(1, units * columns)
+    if size >= ROWS:  # some columns alone
+        return np.concatenate([rows[start : start + size] @ weights for start in range(0, max(1, count), size)])
     width = 1 << max(0, columns - 1).bit_length()
     while width > 1 and ROWS * units * width > THREADED_PRODUCT:
         width //= 2

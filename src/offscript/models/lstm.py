@@ -20,7 +20,7 @@ from offscript.config import Config
 from offscript.entries import UNKNOWN
 from offscript.errors import ModelError
 from offscript.models.compiled import keep_compiled
-from offscript.models.forward import Weights, last_states, probabilities
+from offscript.models.forward import Weights, last_states, probabilities, probabilities_from
 from offscript.models.pairs import floor_of
 
 STEPS_PER_CALL = 25
@@ -97,6 +97,10 @@ class Network:
     def states(self, histories: Symbols) -> Array:
         """The last layer's hidden state after each history, which `exit` acts on: (n, h) symbols -> (n, a)."""
         return last_states(self._weights, histories)
+
+    def probabilities_from(self, states: Array) -> Array:
+        """What `probabilities` gives, (n, capacity), from the `states` of the histories, (n, a)."""
+        return probabilities_from(self._weights, self.targets, states)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The weights by name, for `from_arrays`."""

@@ -45,6 +45,9 @@ has hardly a history twice, and a report of one would close no other. A twentiet
 SURE: Final = 1.0
 """Nats above the threshold at which a network accepts a pair: histories alike are then accepted, too."""
 
+ROUNDING: Final = 1e-6
+"""By how much a score may differ from the one that a detector gives, which adds up in another order."""
+
 PARTS: Final = (1.0, 0.5, 0.25, 0.0)
 """How much of what was learnt is taken, the largest part that keeps every replayed pair within the tolerance."""
 
@@ -200,7 +203,7 @@ def _accepting(model: KeyModel, ensemble: Ensemble, own: Measured) -> KeyModel:
     units = np.ones(len(own.targets), np.int64)
     while True:
         sightings = learnt.sightings.with_more(own.histories, own.targets, units)
-        lacks = own.scores(model, sightings, chances) >= 1
+        lacks = own.scores(model, sightings, chances) >= 1 - ROUNDING
         if not lacks.any() or (units[lacks] >= learnt.often).all():
             break
         units[lacks] = np.minimum(2 * units[lacks], learnt.often)
