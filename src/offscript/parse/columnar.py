@@ -40,7 +40,7 @@ from offscript.parse.alike import (
 )
 from offscript.parse.byte_kinds import DIGIT, DOT, EQUALS, KINDS, WORD, eight_at, first_flagged, is_among
 from offscript.parse.byte_table import ByteTable, address_of, are_same, code_of
-from offscript.parse.compiled import compiled, inlined
+from offscript.parse.compiled import borrowed, compiled, inlined
 from offscript.parse.folds import SHAPE_ROOM, is_space
 from offscript.parse.lexer import SCRATCH, lex
 from offscript.parse.session_key import MAX_ID
@@ -115,6 +115,23 @@ def lines_of(count: int) -> Lines:
     skeleton, id_begin = np.full((2, count), -1, np.int64)
     state, base = np.zeros(count, np.uint8), np.empty(count)
     return Lines(state, plan, skeleton, base, micro, begin, end, id_begin, id_end)
+
+
+@inlined
+def lent_lines(lines: Lines) -> Lines:
+    """The same arrays for inlined functions to hand on (`compiled.borrowed`)."""
+    count = len(lines.state)
+    return Lines(
+        borrowed(lines.state, count, np.uint8),
+        borrowed(lines.plan, count, np.int64),
+        borrowed(lines.skeleton, count, np.int64),
+        borrowed(lines.base, count, np.float64),
+        borrowed(lines.micro, count, np.int64),
+        borrowed(lines.begin, count, np.int64),
+        borrowed(lines.end, count, np.int64),
+        borrowed(lines.id_begin, count, np.int64),
+        borrowed(lines.id_end, count, np.int64),
+    )
 
 
 @inlined
@@ -335,11 +352,12 @@ def recall_lines(
 ) -> int:
     """Find all of the lines that are alike to one that was kept; write the numbers of the others, return how many."""
     base, folded = address_of(data), address_of(scratch.folded)
-    hashes, texts, rows = alike
-    kept = address_of(texts)
-    state, codes, skeletons, bases, micros, message_begin, message_end, id_begin, id_end = out
-    flat = rows.reshape(-1)
-    past = flat[1:]
+    kept, begins, ends = address_of(alike.texts), alike.rows.reshape(-1), alike.rows.reshape(-1)[1:]
+    hashes = borrowed(alike.hashes, len(alike.hashes), np.uint64)
+    rows = borrowed(alike.rows, alike.rows.shape, np.int64)
+    flat, past = borrowed(begins, len(begins), np.int64), borrowed(ends, len(ends), np.int64)
+    starts, stops = borrowed(starts, len(starts), np.int64), borrowed(stops, len(stops), np.int64)
+    state, codes, skeletons, bases, micros, message_begin, message_end, id_begin, id_end = lent_lines(out)
     lent, taking = lent_wanted(wanted), lent_taken(taken)
     count, last, last_sort = 0, base, -1
     fits, seconds, micro = False, 0.0, -1
