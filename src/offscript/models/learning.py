@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,14 @@ CALIBRATED_BY = (
     "false_alarms_per_entry",
 )
 """The settings that leave the networks as they are: only `calibrate` reads them."""
+
+
+ORDER: Final = 0
+"""The group of the key model among the detectors that share a promise."""
+
+COUNTS: Final = 4
+"""That of the session profile where times and values are judged too: distances thin out far slower than surprises of
+order do, and one factor for both would put order's threshold beyond anything it ever says."""
 
 
 class Beside(Protocol):
@@ -236,12 +244,13 @@ def calibrate(vocabulary: Vocabulary, taught: Taught, config: Config, beside: Be
     has_profile = config.profile and folds > 1 and not lesson.per_entry and any(lesson.complete)
     if has_profile:
         distance = _distances(vocabulary, taught, folds)
+    others = _held_out_beside(beside, taught, folds) if beside is not None and folds > 1 else []
     fixed = rule.name == "top-g"  # the rank of g + 1 is the threshold by definition
     detectors = [Scores(order, 1.0, 1.0) if fixed else Scores(order, LOWEST_THRESHOLD, -math.log(rule.floor))]
     if has_profile:
         # where order takes the whole share, only what is farther off than all held-out sessions is flagged
-        detectors.append(Scores(distance, LOWEST, max(LOWEST, float(distance.max()) * (1 + MARGIN))))
-    others = _held_out_beside(beside, taught, folds) if beside is not None and folds > 1 else []
+        group = COUNTS if others else ORDER
+        detectors.append(Scores(distance, LOWEST, max(LOWEST, float(distance.max()) * (1 + MARGIN)), group))
     thresholds, share = thresholds_for([*detectors, *others], asked)
     if beside is not None and others:
         beside.take(thresholds[len(detectors) :])
