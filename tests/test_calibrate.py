@@ -77,6 +77,26 @@ def test_one_odd_session_moves_no_threshold() -> None:
     assert found[0] == pytest.approx(found[1])
 
 
+def test_what_thins_out_slowly_puts_no_other_threshold_out_of_reach() -> None:
+    """Distances that are mostly zero and seldom large leave order a threshold that its own scores reach.
+
+    As one group they would not: one factor for both, and order, whose scores hardly differ, would be silent.
+    """
+    random = np.random.default_rng(6)
+    order, times = 5 + random.exponential(0.5, 5_000), 4 + random.exponential(1, 5_000)
+    counts = np.concatenate((np.zeros(4_988), np.geomspace(0.3, 4, 12)))
+    reached = []
+    for group in (0, 4):
+        detectors = [Scores(order, 0.7), Scores(counts, 0.2, group=group), Scores(times, 0.7, group=1)]
+        thresholds, promise = thresholds_for(detectors, 0.003)
+        flagged = np.array([one.raw >= threshold for one, threshold in zip(detectors, thresholds, strict=True)])
+        reached.append(int(flagged[0].sum()))
+        assert promise <= 0.003
+        assert flagged[1:].any(axis=1).all()
+    assert reached[0] == 0
+    assert reached[1] >= 3
+
+
 def test_the_mean_realised_share_is_the_promised_one() -> None:
     """Over many logs, the share of new normal scores flagged is at most the promise, and not far below it."""
     random = np.random.default_rng(0)

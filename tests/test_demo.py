@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -44,6 +45,18 @@ def test_slow_steps_and_odd_values_are_found(demo: Demo) -> None:
         assert len(faults) > 20
         found = [judged for judged in faults if any(verdict.reason in reasons for verdict in judged.verdicts)]
         assert len(found) >= 0.8 * len(faults)
+
+
+def test_steps_out_of_order_are_found(demo: Demo) -> None:
+    """Of the faults that only the order shows 90% are found, beside as many false alarms of other detectors.
+
+    The threshold of order is one that normal sessions held out come near: below what a key never expected scores.
+    """
+    rule = demo.model.keys.learnt.rule
+    assert rule.threshold < 0.8 * -math.log(rule.floor)
+    faults = [judged for judged in demo.judged if judged.fault.shows_as == "order"]
+    assert len(faults) > 60
+    assert sum(judged.found for judged in faults) >= 0.9 * len(faults)
 
 
 def test_the_last_step_on_script_is_named(demo: Demo, recording: Path) -> None:
