@@ -19,6 +19,7 @@ from offscript import Detector, load
 from offscript.feedback_verbs import learn_verb
 from offscript.journal import Journal, record_of
 from offscript.model import journal_path
+from offscript.models import columns
 from offscript.testing import lines_of
 from offscript.versions import alone
 
@@ -27,6 +28,7 @@ reported, others, confirmed = json.loads(sys.argv[3])
 wanted, chance = int(sys.argv[4]), random.Random(6)
 sys.stdout, answer = open(os.devnull, "w"), sys.stdout
 sys.stderr = sys.stdout
+columns.STEPS = 30  # so that reading and writing are as long as training
 
 def learn(folder, names):
     learn_verb(folder, names, normal=True, note="", author="a person", preview=False)

@@ -270,6 +270,22 @@ def test_the_next_version_is_a_model_like_any_other(
     Detector(again, first.state()).push_block(lines[100:])
 
 
+@pytest.mark.parametrize("part", [0.3, 0.55, 0.8])
+def test_a_running_detector_takes_the_update_over(model: Model, day: list[Verdict], part: float) -> None:
+    """Taught of all reasons at once in the middle of the day, it goes on as a new one from its state, levels too."""
+    lines = log_of(odd_jobs())
+    switch = int(part * len(lines))
+    live, naive = Detector(model), Detector(model)
+    assert live.push_block(lines[:switch]) == naive.push_block(lines[:switch])
+    after = live.learn(day).result(60).model
+    naive = Detector(after, json.loads(json.dumps(naive.state())))
+    found = live.push_block(lines[switch:]) + live.close(complete=True)
+    assert found == naive.push_block(lines[switch:]) + naive.close(complete=True)
+    assert live.state() == naive.state()
+    assert any(name.startswith("level/") for name in live.state())
+    assert not {verdict.id for verdict in found} & {verdict.id for verdict in day if verdict.reason in VALUES}
+
+
 def test_a_confirmed_anomaly_of_every_reason_survives_random_updates(model: Model, day: list[Verdict]) -> None:
     """Whatever is reported, in whatever order: each confirmed verdict is flagged still, or the report is refused."""
     chance = random.Random(7)

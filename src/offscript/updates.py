@@ -82,7 +82,9 @@ def _saved(save: Save, lesson: Lesson) -> Model:
 
 def _check(model: Model, verdict: Verdict) -> None:
     """Raise UsageError for a verdict of a version that knew more lines than this one."""
-    if not readable(verdict, model.templates.keys()):
+    keys = frozenset(model.templates.keys())
+    counted = {key for key, _ in verdict.counts or ()}
+    if not readable(verdict, keys) or not counted <= keys | {0}:
         raise UsageError(
             f"verdict {verdict.id} refers to log keys that version {model.version} does not have",
             remedy="report what the version in force gives",
