@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.test_values import NUMBERS, log_of
+from typer.testing import CliRunner
 
 from offscript import Config, Detector, Line, Model, Reason, UsageError, Verdict, detect, detection, detector, fit, load
+from offscript.cli import app
+from offscript.errors import OffscriptError
 from offscript.feedback import accepted, learn
 from offscript.journal import record_of, verdict_of
+from offscript.model import current_version
 from offscript.models.gauges import Gauge, surprise_at, told_of
 from offscript.models.tails import HARDLY_FARTHER
 from offscript.parse import pieces
@@ -74,7 +79,8 @@ def odd_jobs() -> list[Job]:
     for place, one in enumerate(odd):
         for number in (5 + place, 35 + place):
             jobs[number] = job(number, **one)  # type: ignore[arg-type]
-    jobs[15] = jobs[15][:3]
+    for number in (15, 45):
+        jobs[number] = jobs[number][:3]
     return jobs
 
 
@@ -313,3 +319,106 @@ def moved(chance: random.Random, verdict: Verdict) -> Verdict:
             verdict, counts=tuple(sorted({**dict(verdict.counts), key: count + chance.randint(0, 2)}.items()))
         )
     return verdict
+
+
+RUN = CliRunner()
+
+
+def run(*arguments: object) -> str:
+    """Run the command line; return all it printed."""
+    result = RUN.invoke(app, [str(one) for one in arguments])
+    if isinstance(result.exception, OffscriptError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout + result.stderr
+
+
+@pytest.fixture
+def place(model: Model, tmp_path: Path) -> tuple[Path, dict[str, list[str]]]:
+    """A saved model that has judged the odd day, and the ids of its verdicts by reason."""
+    folder, log = tmp_path / "m.model", tmp_path / "jobs.log"
+    model.save(folder)
+    log.write_text("\n".join(line.text for line in log_of(odd_jobs())) + "\n", "utf-8")
+    records = [
+        json.loads(line)
+        for line in run("detect", folder, log, "--complete", "--output", "jsonl").splitlines()
+        if line[0] == "{"
+    ]
+    return folder, {reason: [record["id"] for record in records if record["reason"] == reason] for reason in Reason}
+
+
+def test_each_reason_is_learnt_and_undone_from_the_command_line(place: tuple[Path, dict[str, list[str]]]) -> None:
+    """One update a reason: what was reported is gone; undone, version by version, each has the bytes that it had."""
+    folder, ids = place
+    log = folder.parent / "jobs.log"
+    saved = list[dict[str, bytes]]()
+    for reason in sorted(Reason):
+        saved.append({path.name: path.read_bytes() for path in (folder / "versions" / str(len(saved) + 1)).iterdir()})
+        told = run("learn", folder, *ids[reason], "--normal", "--note", f"all {reason}")
+        assert f"version {len(saved) + 1}" in told
+        assert all(one in told for one in ids[reason][:1])
+        assert "stored verdicts would not be given any more" in told
+        printed = run("detect", folder, log, "--complete", "--output", "jsonl")
+        assert not any(one in printed for one in ids[reason])
+    assert not any(line[0] == "{" for line in printed.splitlines()), "one update a reason is all it takes"
+    told = run("versions", folder)
+    assert "taught in all since version 1, by 7 updates:" in told
+    assert "`<*> quota was raised to <*> units`" in told
+    assert "2 sessions told to be normal, of 1 kind" in told
+    assert "1 more word beside 3: `broken`" in told
+    for number in range(len(saved), 0, -1):
+        assert f"version {number} is in force" in run("undo", folder)
+        home = folder / "versions" / str(number)
+        assert {path.name: path.read_bytes() for path in home.iterdir()} == saved[number - 1]
+    assert len(run("detect", folder, log, "--complete", "--output", "jsonl").splitlines()) > 20
+
+
+def test_a_range_widened_bit_by_bit_shows_in_the_sum(place: tuple[Path, dict[str, list[str]]]) -> None:
+    """Ten updates, each a little farther out, are one line: the range of the fit, that of now, and ten reports."""
+    folder, _ = place
+    kept, shown = 660.0, ""
+    for number in range(10):
+        log = folder.parent / f"{number}.log"
+        jobs = normal_jobs(40, 5)
+        jobs[20] = job(20, kept=int(kept))
+        log.write_text("\n".join(line.text for line in log_of(jobs)) + "\n", "utf-8")
+        found = [
+            json.loads(line)
+            for line in run("detect", folder, log, "--complete", "--output", "jsonl").splitlines()
+            if line[0] == "{"
+        ]
+        odd = [record["id"] for record in found if record["session"] == "job-00020x"]
+        if odd:
+            shown = run("learn", folder, *odd, "--normal")
+        kept *= 1.3
+    assert "normal up to" in shown
+    told = run("versions", folder).split("taught in all")[1]
+    line = next(line for line in told.splitlines() if "kept <*> entries" in line)
+    assert re.search(r"value 2: normal up to [5-9],\d{3} now \(was 6\d\d\), by (8|9|10) reports", line), line
+
+
+def test_the_last_word_holds(place: tuple[Path, dict[str, list[str]]]) -> None:
+    """Confirmed, taken back, confirmed again: each time the other word is said to go, and how."""
+    folder, ids = place
+    for reason in sorted(Reason):
+        name = ids[reason]
+        run("learn", folder, *name, "--anomalous")
+        with pytest.raises(UsageError, match="silence"):
+            run("learn", folder, name[0], "--normal", "--preview")
+        told = run("learn", folder, *name, "--normal")
+        assert f"{name[0]} was confirmed as an anomaly, which this takes back" in told
+        number = current_version(folder)
+        assert number > 1
+        run(
+            "learn",
+            folder,
+            ids[Reason.NEW_VALUE][0] if reason != Reason.NEW_VALUE else ids[Reason.UNUSUAL_VALUE][0],
+            "--normal",
+        )
+        told = run("learn", folder, *name, "--anomalous")
+        assert f"{name[0]} is accepted by the version in force, version {number} learnt it" in told
+        assert "run 2 times, goes back before that" in told
+        run("undo", folder)
+        run("undo", folder)
+        run("learn", folder, *name, "--normal")
+        run("undo", folder)

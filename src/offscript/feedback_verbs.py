@@ -16,7 +16,8 @@ from offscript.errors import ModelError, UsageError
 from offscript.feedback import accepted, learn, readable
 from offscript.journal import Journal
 from offscript.model import Model, current_version, journal_path, load
-from offscript.versions import alone, check_pace, shared_keys, undo, versions
+from offscript.taught_in_all import taught_in_all
+from offscript.versions import alone, ancestors, check_pace, shared_keys, undo, versions
 
 JUDGE_AGAIN: Final = "run `offscript detect` again and report what it prints"
 
@@ -63,7 +64,18 @@ def learn_verb(
             journal.note([verdict.id for verdict in known], normal=False, **word)
             say(f"{len(known)} confirmed: no later update will silence them")
             for verdict in accepted(judge, known):
-                say(f"{verdict.id} is accepted by the version in force; `offscript undo {model}` goes back")
+                say(f"{verdict.id} is accepted by the version in force{_way_back(model, judge, verdict)}")
+
+
+def _way_back(folder: Path, model: Model, verdict: Verdict) -> str:
+    """Which version accepts a verdict since, as far as that is written down, and how to go back before it."""
+    grown = ancestors(folder, model.version)
+    taught = {version.number: version.changes for version in versions(folder)}
+    for steps, number in enumerate(grown, 1):
+        if any(f"(verdict {verdict.id})" in change for change in taught.get(number, ())):
+            times = "once" if steps == 1 else f"{steps} times"
+            return f", version {number} learnt it: `offscript undo {folder}`, run {times}, goes back before that"
+    return f"; `offscript undo {folder}` goes back a version"
 
 
 def _check_origins(folder: Path, model: Model, journal: Journal, known: list[Verdict]) -> None:
@@ -155,14 +167,21 @@ def versions_verb(
         Output | None, typer.Option("--output", help="Default: a table on a terminal, JSON lines on a pipe.")
     ] = None,
 ) -> None:
-    """List the versions of a model: who taught what, when and why; * is the one in force."""
+    """List the versions of a model: who taught what, when and why; * is the one in force. Then what that is in all."""
     columns = ["version", "current", "from", "time", "author", "note", "taught"]
     rows = [
         [v.number, "*" if v.is_current else "", v.parent, v.time, v.author, v.note, "\n".join(v.changes)]
         for v in versions(model)
     ]
     print_rows("versions", columns, rows, chosen(output))
-    say(f"{sum(len(v.changes) for v in versions(model)):,} things taught in all")
+    now = load(model)
+    root = ancestors(model, now.version)[-1]
+    if root == now.version:
+        say("nothing was taught to the version in force")
+        return
+    say(f"taught in all since version {root}, by {len(ancestors(model, now.version)) - 1} updates:")
+    for sentence in taught_in_all(load(model, version=root), now):
+        say(f"  {sentence}")
 
 
 def undo_verb(model: ModelDir) -> None:
