@@ -115,6 +115,18 @@ def test_a_new_key_in_a_history_is_read_as_an_unknown_line_was(model: KeyModel) 
         assert (after.learnt.ensemble.states(number, histories) == states).all()
 
 
+def test_what_was_accepted_after_an_unknown_line_is_so_by_its_name(model: KeyModel) -> None:
+    """Reported before the line got its name, or together with it: the step after it stays accepted."""
+    unnamed = Step((7, 0), 7)
+    assert score(model, unnamed) >= 1
+    first = taught(taught(model, [unnamed]), [Step((7,), 77)])
+    together = taught(model, [unnamed, Step((7,), 77)])
+    for after in (first, together):
+        assert score(after, unnamed) < 1
+        assert score(after, Step((7, 77), 7)) < 1
+    assert score(taught(model, [Step((7,), 77)]), Step((7, 77), 7)) >= 1
+
+
 def test_other_keys_keep_their_odds(model: KeyModel) -> None:
     """In each network the keys that were not reported keep their odds among themselves."""
     after = taught(model, [Step((7, 9), 2)])

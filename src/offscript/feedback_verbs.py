@@ -94,9 +94,10 @@ def _check_origins(folder: Path, model: Model, journal: Journal, known: list[Ver
             remedy=JUDGE_AGAIN,
         )
     for verdict in known:
-        if 0 in dict(verdict.counts or ()) and _knows_more(folder, model, journal.origin(verdict.id)[1]):
+        unknown = 0 in verdict.history or 0 in dict(verdict.counts or ())
+        if unknown and _knows_more(folder, model, journal.origin(verdict.id)[1]):
             raise UsageError(
-                f"the session of verdict {verdict.id} held unknown lines, and more lines are known since",
+                f"verdict {verdict.id} was given after unknown lines, and more lines are known since",
                 where=str(folder),
                 remedy=JUDGE_AGAIN,
             )

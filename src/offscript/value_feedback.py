@@ -29,7 +29,7 @@ VALUES: Final = NUMBERS | {Reason.NEW_VALUE}
 
 MARGINS: Final = (HARDLY_FARTHER, 1.0)
 """How much farther out than reported is accepted, in distances from where the tail starts: as much as of any number
-that training saw; nothing, where a confirmed anomaly lies in between."""
+that training saw; nothing but what a level moves, where a confirmed anomaly lies in between."""
 
 ROUNDING: Final = 1e-9
 """Share of the numbers involved that rounding may make of a deviation: it is the difference of two of them."""
@@ -122,7 +122,8 @@ def _with_number(model: Model, verdict: Verdict, margin: float) -> Model:
     if told is None or accepts_value(model, verdict):
         return model
     gauges = list(values.gauges)
-    slack = ROUNDING * max(abs(told.number), abs(told.middle), abs(gauges[number].middle))
+    # 256 numbers running on one side move a level so far: from day to day a number stands as much nearer or farther
+    slack = max(gauges[number].spread, ROUNDING * max(abs(told.number), abs(told.middle), abs(gauges[number].middle)))
     gauges[number] = told_of(gauges[number], _deviation(gauges[number], told), margin, slack)
     return replace(model, values=replace(values, gauges=tuple(gauges)))
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from offscript.entries import END, START
+from offscript.entries import END, START, UNKNOWN
 from offscript.errors import UsageError
 from offscript.models.calibrate import Rule
 from offscript.models.columns import Measured, started, trained
@@ -24,6 +24,7 @@ from offscript.models.ensemble import Ensemble
 from offscript.models.keys import KeyModel
 from offscript.models.learning import profile_of
 from offscript.models.lstm import Array, Network, capacity_for
+from offscript.models.named_lines import as_named, with_names
 from offscript.models.pairs import Sightings, Symbols, Vocabulary
 
 REPLAYED: Final = 1_024
@@ -84,6 +85,9 @@ def taught(model: KeyModel, normal: Sequence[Step], *, confirmed: Sequence[Step]
     grown = _with_room(model, [step.key for step in normal if step.key is not None])
     before, rule = grown.learnt.ensemble, grown.learnt.rule
     histories, targets = _encoded(grown, normal)
+    if model.promise.unit == "session":  # what interleaves has hardly a history twice, by whatever name
+        rows, named = as_named(histories, range(len(model.vocabulary), len(grown.vocabulary)))
+        histories, targets = np.concatenate((histories, named)), np.concatenate((targets, targets[rows]))
     columns = np.unique(targets).astype(np.int64)
     own = Measured.of(before, histories, targets, columns)
     replayed = Measured.of(before, *_sample(grown.learnt.sightings), columns)
@@ -143,19 +147,24 @@ def _with_room(model: KeyModel, keys: Sequence[int]) -> KeyModel:
     words, learnt = Vocabulary.from_keys((*model.vocabulary.keys, *fresh)), model.learnt
     before = learnt.ensemble.seen.shape[1]
     more = max(before, capacity_for(len(words))) - before
-    networks = tuple(_wider(network, more) for network in learnt.ensemble.networks)
+    names = range(len(model.vocabulary), len(words))
+    networks = tuple(_wider(network, more, names) for network in learnt.ensemble.networks)
+    sightings = with_names(learnt.sightings, names) if model.promise.unit == "session" else learnt.sightings
     seen = np.pad(learnt.ensemble.seen, ((0, 0), (0, more)))
     profile = learnt.profile and profile_of(learnt.sessions, learnt.told, len(words), learnt.profile.threshold)
-    learnt = replace(learnt, ensemble=replace(learnt.ensemble, networks=networks, seen=seen), profile=profile)
+    ensemble = replace(learnt.ensemble, networks=networks, seen=seen)
+    learnt = replace(learnt, ensemble=ensemble, sightings=sightings, profile=profile)
     return KeyModel(words, model.history, model.count_weight, learnt)
 
 
-def _wider(network: Network, more: int) -> Network:
-    """The network with room for more symbols, none of which can follow yet."""
+def _wider(network: Network, more: int, names: Sequence[int]) -> Network:
+    """The network with room for more symbols, none of which can follow yet; `names` are read as unknown lines were."""
     right = ((0, 0), (0, more))
+    entry = np.pad(network.entry, ((0, more), (0, 0)))
+    entry[list(names)] = entry[UNKNOWN]
     return replace(
         network,
-        entry=np.pad(network.entry, ((0, more), (0, 0))),
+        entry=entry,
         exit=np.pad(network.exit, right),
         exit_bias=np.pad(network.exit_bias, (0, more)),
         targets=np.pad(network.targets, (0, more)),
