@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from offscript import Detector, Model, Reason, UsageError, Verdict, detect, detection, detector, load
-from offscript.feedback import STEPS, accepted, learn
+from offscript.feedback import STEPS, accepted, by_name, learn
 from offscript.parse import pieces
 from offscript.session_feedback import ENDED
 from offscript.sources import read
@@ -211,3 +211,19 @@ def test_lines_and_columns_agree_after_an_update(
         assert {verdict.reason for verdict in by_line if verdict.counts is not None} <= ENDED
         assert all(verdict.counts is not None for verdict in by_line if verdict.reason in ENDED)
         model = learn(model, [v for v in by_line if v.reason in ORDER]).model
+
+
+def test_a_verdict_given_before_a_line_had_its_name_is_read_by_it(service_model: Model) -> None:
+    """The line is learnt first, then what came with it, as the journal has it: none of that comes back."""
+    texts = texts_with_news()
+    repeat(texts, "req-100013", "quota", 2)
+    before = [verdict for verdict in judged(service_model, texts) if verdict.session == "req-100013"]
+    new = of_reason(before, Reason.NEW_KEY)
+    others = [verdict for verdict in before if verdict.reason is not Reason.NEW_KEY]
+    assert {verdict.reason for verdict in others} == {Reason.UNEXPECTED_KEY, Reason.UNUSUAL_SESSION}
+    first = learn(service_model, new).model
+    read_now = by_name(first, others, before)
+    assert all(0 not in dict(verdict.counts) for verdict in read_now if verdict.counts)
+    after = learn(first, read_now).model
+    left = {verdict.id for verdict in judged(after, texts)}
+    assert not left & {verdict.id for verdict in before}

@@ -9,7 +9,7 @@ person confirmed as anomalies are a regression set: a version that would silence
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,7 +19,14 @@ from offscript.model import Model
 from offscript.models.update import Step, scores_of_steps, taught
 from offscript.parse.match import Templates
 from offscript.parse.spell import Spell
-from offscript.session_feedback import ENDED, Named, check_session, scores_of_sessions, with_sessions
+from offscript.session_feedback import (
+    ENDED,
+    Named,
+    check_session,
+    named_counts,
+    scores_of_sessions,
+    with_sessions,
+)
 from offscript.value_feedback import CUT, VALUES, accepts_value, check_value, with_values
 
 STEPS: Final = frozenset({Reason.NEW_KEY, Reason.UNEXPECTED_KEY, Reason.INCOMPLETE_SESSION})
@@ -53,10 +60,37 @@ def learn(model: Model, normal: Sequence[Verdict], *, confirmed: Sequence[Verdic
     right = [step for verdict in confirmed if (step := _step(model, templates, verdict)) is not None]
     keys = taught(model.keys, [step for _, step in steps], confirmed=right)
     changes += [_told(replace(model, templates=templates), verdict, step) for verdict, step in steps]
-    keys, sessions = with_sessions(keys, normal, _named(model, templates, normal))
+    unknown = [verdict for verdict in normal if _key(model, model.templates, verdict) <= 0]
+    keys, sessions = with_sessions(keys, normal, _named(model, templates, unknown))
     after, values = with_values(replace(model, templates=templates, keys=keys), normal, confirmed)
     _check_confirmed(model, after, confirmed)
     return Lesson(after, tuple(dict.fromkeys([*changes, *sessions, *values])))
+
+
+def by_name(model: Model, verdicts: Sequence[Verdict], stored: Sequence[Verdict]) -> list[Verdict]:
+    """Return verdicts as the model would read their lines, of which it may know some that were unknown (ours).
+
+    Which those are is told by the `stored` verdicts on unknown lines of the same sessions.
+    """
+    named = _named(model, model.templates, stored)
+    unknown: dict[tuple[str, str | None], dict[int, int]] = {}
+    for verdict in stored:
+        if verdict.reason is Reason.NEW_KEY:
+            line = verdict.entry.line
+            lines = unknown.setdefault((line.source, verdict.session), {})
+            lines[line.number] = max(0, _key(model, model.templates, verdict))
+    return [_by_name(verdict, named, unknown) for verdict in verdicts]
+
+
+def _by_name(verdict: Verdict, named: Named, unknown: Mapping[tuple[str, str | None], Mapping[int, int]]) -> Verdict:
+    place, line = (verdict.entry.line.source, verdict.session), verdict.entry.line.number
+    counts = verdict.counts and named_counts(verdict.counts, named.get(place, ()))
+    last = line + (verdict.reason in ENDED)
+    keys = [key for number, key in sorted(unknown.get(place, {}).items()) if number < last]
+    count = verdict.history.count(0)
+    keys = [0] * (count - len(keys)) + keys[len(keys) - min(count, len(keys)) :]
+    names = iter(keys)
+    return replace(verdict, counts=counts, history=tuple(key or next(names) for key in verdict.history))
 
 
 def readable(verdict: Verdict, keys: Collection[int]) -> bool:

@@ -13,13 +13,11 @@ import typer
 from offscript.console import Output, chosen, emit, print_rows, say
 from offscript.entries import Verdict
 from offscript.errors import ModelError, UsageError
-from offscript.feedback import accepted, learn, readable
+from offscript.feedback import accepted, by_name, learn, readable
 from offscript.journal import Journal
 from offscript.model import Model, current_version, journal_path, load
 from offscript.taught_in_all import taught_in_all
 from offscript.versions import alone, ancestors, check_pace, shared_keys, undo, versions
-
-JUDGE_AGAIN: Final = "run `offscript detect` again and report what it prints"
 
 SHOWN: Final = 20
 """Verdicts listed by a preview: a screenful; the rest is counted."""
@@ -91,26 +89,8 @@ def _check_origins(folder: Path, model: Model, journal: Journal, known: list[Ver
             f"verdict {other[0].id} was given by version {number}, whose log keys are not those of version "
             f"{model.version}, in force",
             where=str(folder),
-            remedy=JUDGE_AGAIN,
+            remedy="run `offscript detect` again and report what it prints",
         )
-    for verdict in known:
-        unknown = 0 in verdict.history or 0 in dict(verdict.counts or ())
-        if unknown and _knows_more(folder, model, journal.origin(verdict.id)[1]):
-            raise UsageError(
-                f"verdict {verdict.id} was given after unknown lines, and more lines are known since",
-                where=str(folder),
-                remedy=JUDGE_AGAIN,
-            )
-
-
-def _knows_more(folder: Path, model: Model, number: int) -> bool:
-    """Whether a model has templates that version `number` of its folder had not, or that cannot be told."""
-    if number == model.version:
-        return False
-    try:
-        return bool(set(model.templates.keys()) - set(load(folder, version=number).templates.keys()))
-    except ModelError:
-        return True
 
 
 def _split(
@@ -133,7 +113,7 @@ def _learn(
     taken_back = [verdict.id for verdict in right if verdict.id in told]
     confirmed, silent = _split(folder, model, journal, [verdict for verdict in right if verdict.id not in told])
     stored, others = _split(folder, model, journal, journal.verdicts(model.lineage))
-    lesson = learn(model, known, confirmed=confirmed)
+    lesson = learn(model, by_name(model, known, stored), confirmed=by_name(model, confirmed, stored))
     before = {verdict.id for verdict in accepted(model, stored)}
     gone = [verdict for verdict in accepted(lesson.model, stored) if verdict.id not in before]
     for name in taken_back:

@@ -90,8 +90,8 @@ class Journal:
     ) -> None:
         """Store verdicts; one that this version, or one of its ancestors, gave before (same id) stays as it was.
 
-        One that another version gave is stored anew: its keys may mean other lines here. So is one for which it was
-        not known, or only in part, what lines came before it.
+        One that another version gave is stored anew: its keys may mean other lines here. So is one on a session of
+        which it was not known, or only in part, what lines it held.
         """
         stay = {version, *ancestors}
         rows = [
@@ -188,13 +188,13 @@ class Journal:
 
 
 def _is_whole(record: object) -> bool:
-    """Whether a stored verdict says what lines came before it, of a session that ended all, and knows each."""
+    """Whether a stored verdict, if it is on a session that ended, says what known lines this held."""
     try:
         verdict = verdict_of(json.loads(str(record)))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return False
     ended = verdict.reason in (Reason.INCOMPLETE_SESSION, Reason.UNUSUAL_SESSION)
-    return 0 not in verdict.history and (not ended or (verdict.counts is not None and 0 not in dict(verdict.counts)))
+    return not ended or (verdict.counts is not None and 0 not in dict(verdict.counts))
 
 
 def _claim(path: Path) -> None:

@@ -95,14 +95,25 @@ def _scores(keys: KeyModel, sessions: Sequence[Mapping[int, int]]) -> list[float
 
 def _symbols(keys: KeyModel, session: Mapping[int, int], names: Sequence[int]) -> dict[int, int]:
     """Counts by symbol of counts by key; as many of the unknown lines as have got `names` are counted by these."""
-    unknown = session.get(0, 0)
-    by_key = Counter({key: count for key, count in session.items() if key})
-    by_key.update(names[:unknown])
     found: Counter[int] = Counter()
-    for key, count in [*by_key.items(), (0, unknown - len(names[:unknown]))]:
-        if count:
-            found[keys.symbol(key)] += count
+    for key, count in named_counts(tuple(session.items()), names):
+        found[keys.symbol(key)] += count
     return dict(found)
+
+
+def named_counts(counts: Sequence[tuple[int, int]], names: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Counts by key in which as many of the unknown lines, key 0, as have got names are counted by these.
+
+    What is counted by a name already stays so.
+
+    >>> named_counts([(0, 3), (5, 1), (8, 1)], [7, 7, 8])
+    ((0, 1), (5, 1), (7, 2), (8, 1))
+    """
+    found = Counter(dict(counts))
+    names = list((Counter(names) - found).elements())[: found[0]]
+    found.update(names)
+    found[0] -= len(names)
+    return tuple(sorted((key, count) for key, count in found.items() if count))
 
 
 def _vectors(keys: KeyModel, sessions: Sequence[Mapping[int, int]]) -> Counts:

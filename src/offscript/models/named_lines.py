@@ -12,7 +12,7 @@ import numpy.typing as npt
 from offscript.entries import UNKNOWN
 from offscript.models.pairs import Sightings, Symbols
 
-MIXED: Final = 64
+MIXED: Final = 8
 """Ways to name the unknown lines of a history up to which all are taken; beyond, all lines have one name."""
 
 
@@ -26,15 +26,26 @@ def as_named(histories: Symbols, names: Sequence[int]) -> tuple[npt.NDArray[np.i
     ([1, 1], [[6, 5], [7, 5]])
     """
     rows: list[int] = []
-    found: list[Symbols] = []
+    found: list[tuple[int, ...]] = []
     for row in np.flatnonzero((histories == UNKNOWN).any(axis=1)).tolist() if names else ():
-        places = np.flatnonzero(histories[row] == UNKNOWN)
-        for choice in _choices(names, len(places)):
-            named = histories[row].copy()
-            named[places] = choice
-            rows.append(row)
-            found.append(named)
+        named = histories_by_name(histories[row].tolist(), names, UNKNOWN)
+        rows += [row] * len(named)
+        found += named
     return np.array(rows, np.int64), np.array(found, np.int32).reshape(-1, histories.shape[1])
+
+
+def histories_by_name(history: Sequence[int], names: Sequence[int], unknown: int = 0) -> list[tuple[int, ...]]:
+    """A history as it may read where some of its unknown lines have names.
+
+    >>> histories_by_name((3, 0, 5, 0), [7])
+    [(3, 0, 5, 7), (3, 7, 5, 0), (3, 7, 5, 7)]
+    """
+    places = history.count(unknown) if names else 0
+    found = []
+    for choice in _choices(names, places, unknown) if places else ():
+        named = iter(choice)
+        found.append(tuple(next(named) if key == unknown else key for key in history))
+    return found
 
 
 def with_names(seen: Sightings, names: Sequence[int]) -> Sightings:
@@ -48,7 +59,7 @@ def with_names(seen: Sightings, names: Sequence[int]) -> Sightings:
     return seen.with_more(histories, seen.targets[rows], seen.units[rows]) if len(rows) else seen
 
 
-def _choices(names: Sequence[int], places: int) -> list[tuple[int, ...]]:
+def _choices(names: Sequence[int], places: int, unknown: int) -> list[tuple[int, ...]]:
     if (1 + len(names)) ** places > MIXED:
         return [(name,) * places for name in names]
-    return list(product((UNKNOWN, *names), repeat=places))[1:]
+    return list(product((unknown, *names), repeat=places))[1:]
