@@ -98,7 +98,7 @@ def test_an_error_of_an_update_reaches_the_caller_and_nothing_else(
         update.result(60)
     assert told(detector.push_block(LINES)) == told(Detector(service_model).push_block(LINES))
     assert detector.model is service_model
-    with pytest.raises(UsageError, match="gave no model"):
+    with pytest.raises(UsageError, match="gave no version"):
         detector.learn([alarms["alpha"]], save=lambda _: None).result(60)  # type: ignore[arg-type,return-value]
     after = detector.learn([alarms["beta"]]).result(60).model
     detector.tick(0.0)

@@ -109,6 +109,15 @@ class Passage:
         return (session.history, session.counts) != before
 
 
+def are_kin(one: Model, other: Model) -> bool:
+    """Whether two models read lines and sessions alike, as all versions that grew from one `fit` do (ours)."""
+    return (one.header.to_dict(), one.session_key, one.keys.history) == (
+        other.header.to_dict(),
+        other.session_key,
+        other.keys.history,
+    )
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGITS]
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
-from offscript.alphabet import START_ANEW, Alphabet, Passage, check_session
+from offscript.alphabet import START_ANEW, Alphabet, Passage, are_kin, check_session
 from offscript.entries import Entry, Line, Verdict
 from offscript.errors import ModelError, StateError
 from offscript.line_judge import LineJudge
@@ -74,7 +74,7 @@ class Detector:
     def _set_up(self, model: Model, records: Records) -> None:
         """Let this version judge; what it judges by begins empty but for the state of the sources."""
         self.model = model
-        self._alphabet = Alphabet.of(model)
+        self._letters: Alphabet | None = None  # the alphabet, once it is asked for
         self._tells_alphabet = True  # whether `changes` has yet to tell it
         self._reader = Reader(model.header, model.session_key, model.templates, records)
         self._values = ValueJudge(model.values, model.templates)
@@ -229,9 +229,7 @@ class Detector:
         made from `state()`: an open session keeps as unknown what was unknown when it came, and what the other version
         does not know becomes unknown. ModelError for a model of another lineage.
         """
-        held = self.model
-        kin = (model.lineage, model.header.to_dict(), model.session_key, model.keys.history)
-        if kin != (held.lineage, held.header.to_dict(), held.session_key, held.keys.history):
+        if model.lineage != self.model.lineage or not are_kin(model, self.model):
             raise ModelError(
                 "this model is no version of the one that judges",
                 remedy="give one that grew from the same `fit`, or start another detector with it",
@@ -243,13 +241,19 @@ class Detector:
     def _go_on_with(self, model: Model) -> None:
         """Hand all that is held over to the judges of another version."""
         sessions, values = self._in_lines().sessions.hand_over(), self._values
-        alphabet, is_untold = self._alphabet, self._tells_alphabet
+        alphabet, is_untold = self._alphabet(), self._tells_alphabet
         self._set_up(model, self._reader.records)
-        passage = Passage.between(alphabet, self._alphabet)
-        self._tells_alphabet = is_untold or alphabet != self._alphabet
+        passage = Passage.between(alphabet, self._alphabet())
+        self._tells_alphabet = is_untold or alphabet != self._alphabet()
         self._lines.sessions.take_over(sessions)
         self._values.take_over(values, passage.shared)
         self._pass_over(passage)
+
+    def _alphabet(self) -> Alphabet:
+        """What the numbers of this version mean."""
+        if self._letters is None:
+            self._letters = Alphabet.of(self.model)
+        return self._letters
 
     def _pass_over(self, passage: Passage) -> None:
         """Put the open sessions into the symbols and keys of this version."""
@@ -269,14 +273,14 @@ class Detector:
     def state(self) -> dict[str, Any]:
         """Return the whole state as JSON rows."""
         rows = self._rows(self._reader.records.rows(), self._in_lines().sessions.rows(), self._values.rows())
-        return rows | {"alphabet": self._alphabet.row()}
+        return rows | {"alphabet": self._alphabet().row()}
 
     def changes(self) -> dict[str, Any]:
         """Return the rows touched since the last call; a row that is gone has the value None."""
         records, sessions = self._reader.records.changes(), self._in_lines().sessions.changes()
         rows = self._rows(records, sessions, self._values.changes())
         if self._tells_alphabet:
-            rows["alphabet"], self._tells_alphabet = self._alphabet.row(), False
+            rows["alphabet"], self._tells_alphabet = self._alphabet().row(), False
         return rows
 
     def _rows(
@@ -305,8 +309,8 @@ class Detector:
             if kind in parts and row is not None:
                 parts[kind][rest] = row
         alphabet = Alphabet.of_row(state.get("alphabet"))
-        self._tells_alphabet = alphabet != self._alphabet
-        passage = Passage.between(alphabet, self._alphabet)
+        self._tells_alphabet = alphabet != self._alphabet()
+        passage = Passage.between(alphabet, self._alphabet())
         self._reader.records.load(parts["source"])
         self._lines.sessions.load(parts["session"])
         self._values.load(parts["level"], passage.shared, alphabet.names.keys())

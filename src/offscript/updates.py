@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
+from offscript.alphabet import are_kin
 from offscript.entries import Verdict
 from offscript.errors import UsageError
 from offscript.feedback import Lesson, learn, readable
@@ -75,8 +76,8 @@ class Updates:
 
 def _saved(save: Save, lesson: Lesson) -> Model:
     model: object = save(lesson)
-    if not isinstance(model, Model):
-        raise UsageError("`save` gave no model", remedy="let it return what `Model.save` gave")
+    if not isinstance(model, Model) or not are_kin(model, lesson.model):
+        raise UsageError("`save` gave no version of the model", remedy="let it return what `Model.save` gave")
     return model
 
 
