@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -157,3 +162,28 @@ def test_a_verdict_that_a_version_cannot_read_is_refused(service_model: Model, a
     detector.adopt(service_model)
     with pytest.raises(UsageError, match="report what the version in force gives"):
         detector.learn(late[:1]).result(60)
+
+
+def test_two_threads_may_judge_by_one_model(service_model: Model) -> None:
+    """Training asks the model that judges: what one thread forgets, when memory is full, does not fail the other."""
+    keys = copy.copy(service_model.keys)
+    profile = copy.copy(keys.profile)
+    assert profile is not None
+    keys.learnt = replace(keys.learnt, profile=profile)
+    keys._remembered, keys._room, profile._remembered, profile._room = {}, 3, {}, 3
+    histories = np.random.default_rng(1).integers(2, len(keys.vocabulary), (8, keys.history)).astype(np.int32)
+    counts = np.random.default_rng(2).integers(0, 4, (8, len(keys.vocabulary))).astype(np.int32)
+    counts[:, :2] = 0
+    targets = np.full(3, 4, np.int32)
+    right = [service_model.keys.surprise(histories[[n, n + 1, 0]], targets).tolist() for n in range(7)]
+    usual = [service_model.keys.session_scores(counts[[n, n + 1, 0]]).tolist() for n in range(7)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            asked = [threads.submit(keys.surprise, histories[[n % 7, n % 7 + 1, 0]], targets) for n in range(600)]
+            whole = [threads.submit(keys.session_scores, counts[[n % 7, n % 7 + 1, 0]]) for n in range(600)]
+            assert [one.result().tolist() for one in asked] == [right[n % 7] for n in range(600)]
+            assert [one.result().tolist() for one in whole] == [usual[n % 7] for n in range(600)]
+    finally:
+        sys.setswitchinterval(before)

@@ -282,13 +282,15 @@ class KeyModel:
         million small objects would take more memory than what they hold.
         """
         names = [row.tobytes() for row in np.ascontiguousarray(histories, np.int32)]
-        missing = [number for number, name in enumerate(names) if name not in self._remembered]
+        # taken at once: another thread, which trains an update, may let the memory begin anew meanwhile
+        rows = [self._remembered.get(name) for name in names]
+        missing = [number for number, row in enumerate(rows) if row is None]
         found: dict[bytes, npt.NDArray[np.float64]] = {}
         if missing:
             blended, often = self._probabilities(histories[missing])
             fresh = np.concatenate((self.scores_of(blended, often), _likeliest(blended, NAMED)), axis=1)
             found = {names[number]: row for number, row in zip(missing, fresh, strict=True)}
-        out = np.array([found[name] if name in found else self._remembered[name] for name in names])
+        out = np.array([found[name] if row is None else row for name, row in zip(names, rows, strict=True)])
         if len(self._remembered) + len(found) > self._room:
             self._remembered.clear()
         if len(found) <= self._room:

@@ -122,13 +122,15 @@ class Profile:
         """The distance of each session to the nearest normal one: (n, symbols) -> (n,)."""
         distinct, number = unique_rows(counts)
         names = [row.tobytes() for row in distinct]
-        missing = [place for place, name in enumerate(names) if name not in self._remembered]
+        # taken at once: another thread, which trains an update, may let the memory begin anew meanwhile
+        known = [self._remembered.get(name) for name in names]
+        missing = [place for place, value in enumerate(known) if value is None]
         found = {}
         if missing:
             nearest = np.concatenate([part.min(axis=1) for part in self._distances(distinct[missing])])
             nearest = self._without_told(distinct[missing], nearest)
             found = {names[place]: float(value) for place, value in zip(missing, nearest, strict=True)}
-        values = [found[name] if name in found else self._remembered[name] for name in names]
+        values = [found[name] if value is None else value for name, value in zip(names, known, strict=True)]
         if len(self._remembered) + len(found) > self._room:
             self._remembered.clear()
         if len(found) <= self._room:
