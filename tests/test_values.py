@@ -389,7 +389,7 @@ def test_without_values_nothing_of_them_is_learnt() -> None:
 
 
 def test_one_stamp_in_the_future_is_no_flood(model: Model) -> None:
-    """While the lines are behind a clock that one wrong stamp put ahead, no elapsed time is known, and none judged."""
+    """Of the sessions that come behind a clock that one wrong stamp put ahead no time is known, and none is judged."""
     lines = log_of(normal_jobs(80, 6))
     at = len(lines) // 2
     lines[at] = Line(lines[at].text.replace("2026-03-01", "2026-03-02"), "jobs", lines[at].number, lines[at].offset)
@@ -399,11 +399,25 @@ def test_one_stamp_in_the_future_is_no_flood(model: Model) -> None:
 
 
 def test_a_clock_that_steps_back_makes_no_time_negative(model: Model) -> None:
-    """Of a line behind the clock of its source no elapsed time is known: that clock never runs back."""
+    """Of a line before the last of its session no elapsed time is known."""
     lines = log_of(normal_jobs(20, 5))
     back = [Line(line.text.replace("00:01:", "00:00:"), line.source, line.number, line.offset) for line in lines]
     assert all(verdict.reason is not Reason.UNUSUAL_VALUE for verdict in verdicts(model, back))
     assert not any("came -" in verdict.detail for verdict in verdicts(model, back))
+
+
+@pytest.mark.parametrize("behind", [0.0, 0.001, 0.05])
+def test_lines_of_several_writers_out_of_order_are_timed(model: Model, behind: float) -> None:
+    """A slow step is found where its line is written behind one of another session that bears a later stamp."""
+    jobs = normal_jobs(40, 7)
+    jobs[10] = job(10, 100.0, wait=7.9)
+    jobs.append(job(99, 108.0 + behind))
+    lines = log_of(jobs)
+    slow = lines.pop(next(at for at, line in enumerate(lines) if "job-00010x copy" in line.text))
+    lines.insert(next(at for at, line in enumerate(lines) if "job-00099x accepted" in line.text) + 1, slow)
+    told = [verdict for verdict in verdicts(model, lines) if verdict.session == "job-00010x"]
+    assert told[0].reason is Reason.UNUSUAL_TIME
+    assert told[0].detail.startswith("came 7.9 s after `")
 
 
 def test_tails_are_sound() -> None:

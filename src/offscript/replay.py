@@ -21,8 +21,8 @@ NOWHERE = -1
 class Steps(NamedTuple):
     """Where each entry stood: number of its session and place there, the key before (0: none), elapsed time.
 
-    The time, in seconds, is since the entry before, by the clock of the source, which never runs back; NaN for the
-    first of a session, and for one without a stamp, or with one behind the clock.
+    The time, in seconds, is since the clock of the source at the entry before (it never runs back); NaN for the first
+    of a session, and for one without a stamp, or with one before that.
     """
 
     session: NDArray[np.int64]

@@ -60,7 +60,7 @@ class Entered(NamedTuple):
     """What `enter` tells of each entry: its symbol, its session's record, the edge it took, whether it opened it.
 
     Record and edge are -1 for an entry without session. `idle` is the time since the entry before in the session, not a
-    number where there is none, or where the entry has no stamp, or one behind its source's clock.
+    number where there is none, or where the entry has no stamp, or one before that entry.
     """
 
     symbols: Small
@@ -198,13 +198,13 @@ def open_session(source: int, code: int, has_counts: bool, table: Table) -> int:
 
 
 @inlined
-def come_back(slot: int, source: int, sessions: Records, clocks: Records) -> float:
-    """Put an open session behind all others of its source; return for how long it was idle, if there are stamps."""
+def come_back(slot: int, source: int, stamp: float, sessions: Records, clocks: Records) -> float:
+    """Put an open session behind all others of its source; return for how long it was idle, if its stamps say so."""
     if sessions[slot].after >= 0:
         unlink(slot, sessions, clocks)
         append(slot, sessions, clocks)
-    clock = clocks[source]
-    return float(clock.now - sessions[slot].last) if clock.stamped else np.nan
+    idle = stamp - sessions[slot].last
+    return float(idle) if clocks[source].stamped and 0 <= idle < np.inf else np.nan
 
 
 @inlined
@@ -276,8 +276,7 @@ def enter(
             out_opened[at] = MAY_BE_JOINED if may_join and may_be_joined(source, timeout, clocks) else OPENED
             drop_idlest(source, at, most, table)
         else:
-            idle = come_back(slot, source, sessions, clocks)
-            out_idle[at] = idle if stamps[at] >= clocks[source].now else np.nan
+            out_idle[at] = come_back(slot, source, stamps[at], sessions, clocks)
         session = sessions[slot]
         session.last, session.arrival = clocks[source].now, sums[0].arrivals
         session.entries += 1

@@ -153,20 +153,21 @@ class OpenSessions:
     def idle(self, source: str, id: str, time: float | None) -> float | None:  # noqa: A002  (the word of the vocabulary)
         """Tell for how many seconds an open session had no entry when one came that bears a stamp, `time`.
 
-        None where it is not open, or where the entry has no stamp, or one behind the clock of its source: a clock that
-        stepped ahead for one line says nothing of the lines after it.
+        None where it is not open, or where the entry has no stamp, or one before the last entry of the session: a
+        clock that stepped ahead for one line says nothing of the lines after it. Lines of several writers are seldom
+        in the order of their stamps, so one behind the clock of its source has a time all the same.
 
         >>> sessions = OpenSessions(60.0, 10)
         >>> sessions.advance("app", 100.0), sessions.enter("app", "req-1").id, sessions.advance("app", 101.5)
         ([], 'req-1', [])
-        >>> sessions.idle("app", "req-1", 101.5), sessions.idle("app", "req-1", 100.9)
-        (1.5, None)
+        >>> sessions.idle("app", "req-1", 101.5), sessions.idle("app", "req-1", 101.0), sessions.idle("app", "req-1", 9.0)
+        (1.5, 1.0, None)
         """
         clock = self._clocks.get(source)
-        if clock is None or time is None or not time >= clock.now or not clock.stamped:
+        session = None if clock is None or not clock.stamped else clock.sessions.get(id)
+        if session is None or time is None or not 0 <= time - session.last < math.inf:
             return None
-        session = clock.sessions.get(id)
-        return None if session is None else clock.now - session.last
+        return time - session.last
 
     def enter(self, source: str, id: str) -> Session:  # noqa: A002  (the word of the vocabulary)
         """Give the session that an entry at the source's present clock belongs to, opened if it is not yet open."""
