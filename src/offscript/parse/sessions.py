@@ -160,8 +160,8 @@ class OpenSessions:
         >>> sessions = OpenSessions(60.0, 10)
         >>> sessions.advance("app", 100.0), sessions.enter("app", "req-1").id, sessions.advance("app", 101.5)
         ([], 'req-1', [])
-        >>> sessions.idle("app", "req-1", 101.5), sessions.idle("app", "req-1", 101.0), sessions.idle("app", "req-1", 9.0)
-        (1.5, 1.0, None)
+        >>> [sessions.idle("app", "req-1", time) for time in (101.5, 101.0, 99.0)]
+        [1.5, 1.0, None]
         """
         clock = self._clocks.get(source)
         session = None if clock is None or not clock.stamped else clock.sessions.get(id)
