@@ -2,11 +2,10 @@
 
 A log says the same thing over and over with other numbers. No rule of `shapes`, `find_ids` and `lexer` tells one digit
 from another, so of two lines that are equal once each digit is a 0, the header ends, the session id stands, and values
-begin and end at the same places. What was read of the first is kept here and holds for the second; only its stamp, its
-id and its values are its own. The few places where a digit's own value does matter are told (`may_keep`), and such
-lines are not kept.
-
-What is kept changes no answer, so each thread keeps its own, and what finds no place takes that of another.
+begin and end at the same places. What was read of the first holds for the second; only its stamp, its id and its values
+are its own. The few places where a digit's own value does matter are told (`may_keep`), and of such lines nothing is
+recalled. Which lines are alike is found out once (`known_lines`): a place stands for all of them. What was read of a
+place's first line changes no answer, so each thread keeps its own.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ SUMS: Final = fixed(32)
 """Bytes behind a folded line in which its hash is added up."""
 
 # Columns of a row; the spans of the values follow.
-SIZE, PLAN_CODE, SKELETON, BEGIN, END, ID_AT, ID_PAST, HAS_EQUALS, SORT, STAMP_PAST, VALUES, SPANS = range(12)
+IS_READ, PLAN_CODE, SKELETON, BEGIN, END, ID_AT, ID_PAST, HAS_EQUALS, SORT, STAMP_PAST, VALUES, SPANS = range(12)
 WIDTH: Final = SPANS + 2 * MOST_VALUES
 
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
@@ -72,11 +71,11 @@ _ONE, _HALF = np.uint64(1), np.uint64(32)
 
 
 class Alike(NamedTuple):
-    """Lines kept: by place the hash of the line with each digit as 0 (0: free), those bytes, and what was read."""
+    """Lines kept: by place the hash of the line with each digit as 0 (0: free), those bytes, and how many they are."""
 
     hashes: NDArray[np.uint64]
     texts: NDArray[np.uint8]
-    rows: NDArray[np.int64]
+    sizes: NDArray[np.int64]
 
 
 def nothing_kept(places: int = PLACES) -> Alike:
@@ -85,12 +84,16 @@ def nothing_kept(places: int = PLACES) -> Alike:
     >>> len(nothing_kept().hashes) == PLACES
     True
     """
-    rows = np.zeros((places, WIDTH), np.int64)
-    return Alike(np.zeros(places, np.uint64), np.zeros(places * LONGEST, np.uint8), rows)
+    return Alike(np.zeros(places, np.uint64), np.zeros(places * LONGEST, np.uint8), np.zeros(places, np.int64))
 
 
-NOTHING_ALIKE: Final = nothing_kept(0)
-"""For lines of which none is to be kept."""
+def nothing_read(places: int = PLACES) -> NDArray[np.int64]:
+    """Return room for what is read of the lines at so many places; nothing is yet."""
+    return np.zeros((places, WIDTH), np.int64)
+
+
+NOTHING_READ: Final = nothing_read(0)
+"""For lines of which nothing is to be recalled."""
 
 
 @compiled
@@ -139,26 +142,25 @@ def may_keep(begin: int, end: int, canon: int, size: int) -> bool:
 
 @inlined
 def place_of(
-    begin: int, size: int, folded: int, hashes: NDArray[np.uint64], texts: int, rows: NDArray[np.int64]
-) -> int:
-    """The place where a line that is alike is kept, -1 for none; `begin`, `folded` and `texts` are addresses."""
-    found = -1
-    if SHORTEST <= size <= LONGEST:
-        mark = fold_line(begin, size, folded)
-        first = int(np.int64(mark >> _SHIFT))
-        for way in range(WAYS):
-            place = first ^ way
-            if hashes[place] == mark and rows[place, SIZE] == size and are_same(texts + LONGEST * place, folded, size):
-                found = place
-                break
-    return found
-
-
-@compiled
-def place_for(mark: np.uint64, hashes: NDArray[np.uint64]) -> int:
-    """The place for a folded line of a hash that is not kept: a free one, else one of those that it may have."""
+    begin: int, size: int, folded: int, hashes: NDArray[np.uint64], texts: int, sizes: NDArray[np.int64]
+) -> tuple[int, np.uint64]:
+    """The place where a line that is alike is kept, -1 for none, and its hash; all but arrays are addresses."""
+    mark, found = fold_line(begin, size, folded), -1
     first = int(np.int64(mark >> _SHIFT))
     for way in range(WAYS):
+        place = first ^ way
+        if hashes[place] == mark and sizes[place] == size and are_same(texts + LONGEST * place, folded, size):
+            found = place
+            break
+    return found, mark
+
+
+@inlined
+def free_place(mark: np.uint64, hashes: NDArray[np.uint64]) -> int:
+    """A free place for a folded line of a hash that is not kept, -1 where all that it may have are taken."""
+    first, found = int(np.int64(mark >> _SHIFT)), -1
+    for way in range(WAYS):
         if hashes[first ^ way] == 0:
-            return first ^ way
-    return first ^ int(np.int64(mark) & (WAYS - 1))
+            found = first ^ way
+            break
+    return found

@@ -17,26 +17,16 @@ from offscript.parse.alike import (
     HAS_EQUALS,
     ID_AT,
     ID_PAST,
-    KEPT_A_BLOCK,
-    LONGEST,
+    IS_READ,
     MOST_VALUES,
     PLAN_CODE,
-    SHORTEST,
-    SIZE,
     SKELETON,
     SORT,
     SPANS,
     STAMP_PAST,
-    SUMS,
-    TRIED,
     VALUES,
     WIDTH,
-    WORTH,
-    Alike,
-    fold_line,
     may_keep,
-    place_for,
-    place_of,
 )
 from offscript.parse.byte_kinds import DIGIT, DOT, EQUALS, KINDS, WORD, eight_at, first_flagged, is_among
 from offscript.parse.byte_table import ByteTable, address_of, are_same, code_of
@@ -56,6 +46,7 @@ FRAME: Final = 64
 
 Bytes = NDArray[np.uint8]
 Numbers = NDArray[np.int64]
+Places = NDArray[np.int32]
 
 
 class Lines(NamedTuple):
@@ -96,7 +87,6 @@ class Scratch(NamedTuple):
     """Room that the pass works in."""
 
     shape: Bytes
-    folded: Bytes
     canon: Bytes
     value_begins: Numbers
     value_ends: Numbers
@@ -105,8 +95,8 @@ class Scratch(NamedTuple):
 def room_for(longest: int) -> Scratch:
     """Return room for lines of up to so many bytes."""
     places = np.empty((2, MAX_TOKENS + 1), np.int64)
-    shape, folded = np.empty(SHAPE_ROOM, np.uint8), np.empty(LONGEST + SUMS, np.uint8)
-    return Scratch(shape, folded, np.empty(longest + SCRATCH, np.uint8), places[0], places[1])
+    shape, canon = np.empty(SHAPE_ROOM, np.uint8), np.empty(longest + SCRATCH, np.uint8)
+    return Scratch(shape, canon, places[0], places[1])
 
 
 def lines_of(count: int) -> Lines:
@@ -261,7 +251,6 @@ def read_messages(
     todo: Numbers,
     data: Bytes,
     starts: Numbers,
-    stops: Numbers,
     known: int,
     skeletons: ByteTable,
     plans: Numbers,
@@ -269,19 +258,19 @@ def read_messages(
     seen: SeenValues,
     wanted: Wanted,
     taken: Taken,
-    alike: Alike,
+    kinds: Places,
+    rows: Numbers,
     out: Lines,
     scratch: Scratch,
 ) -> None:
     """Find the skeletons of the lines in `todo`, with the first `known` ones, and compare their values.
 
-    The first lines whose skeletons are found are kept in `alike`, if that has room for any.
+    What is found of the first line of a kind is kept in its row, if there are `rows`.
     """
     slots, hashes, begins, blob = skeletons
     canon, value_begins, value_ends = scratch.canon, scratch.value_begins, scratch.value_ends
     target = address_of(canon)
     state, codes, message_begin, message_end = out.state, out.skeleton, out.begin, out.end
-    left = KEPT_A_BLOCK if len(alike.hashes) else 0
     lent, taking = lent_wanted(wanted), lent_taken(taken)
     for line in todo:
         if state[line] != FOUND:
@@ -293,9 +282,8 @@ def read_messages(
             if len(seen.shared):
                 note_values(data, code, values, first, seen, value_begins, value_ends, 0, 1, 0)
             take_values(address_of(data), line, code, lent, taking, value_begins, value_ends, 0, 1, 0)
-            if left > 0 and SHORTEST <= stops[line] - starts[line] <= LONGEST and values <= MOST_VALUES:
-                left -= 1
-                keep_line(line, data, starts[line], stops[line], plans, size, values, alike, out, scratch)
+            if len(rows) and kinds[line] >= 0 and not rows[kinds[line], IS_READ] and values <= MOST_VALUES:
+                keep_line(line, data, starts[line], plans, size, values, rows[kinds[line]], out, scratch)
         else:
             state[line] = NEW_SKELETON
 
@@ -305,25 +293,19 @@ def keep_line(
     line: int,
     data: Bytes,
     start: int,
-    stop: int,
     plans: Numbers,
     canonical: int,
     values: int,
-    alike: Alike,
+    row: Numbers,
     out: Lines,
     scratch: Scratch,
 ) -> None:
     """Keep what was found of a line, for the lines that are alike but for their digits."""
-    base, size = address_of(data), stop - start
+    base = address_of(data)
     begin, end = out.begin[line], out.end[line]
     if not may_keep(base + begin, base + end, address_of(scratch.canon), canonical):
         return
-    mark = fold_line(base + start, size, address_of(scratch.folded))
-    place = place_for(mark, alike.hashes)
-    alike.hashes[place] = mark
-    alike.texts[LONGEST * place : LONGEST * place + size] = scratch.folded[:size]
-    row = alike.rows[place]
-    row[SIZE], row[PLAN_CODE], row[SKELETON] = size, out.plan[line], out.skeleton[line]
+    row[IS_READ], row[PLAN_CODE], row[SKELETON] = 1, out.plan[line], out.skeleton[line]
     row[BEGIN], row[END] = begin - start, end - start
     row[ID_AT] = out.id_begin[line] - start if out.id_begin[line] >= 0 else -1
     row[ID_PAST] = out.id_end[line] - start
@@ -339,34 +321,28 @@ def keep_line(
 def recall_lines(
     data: Bytes,
     starts: Numbers,
-    stops: Numbers,
     plans: Numbers,
     first: FirstValues,
     seen: SeenValues,
     wanted: Wanted,
     taken: Taken,
-    alike: Alike,
+    kinds: Places,
+    rows: Numbers,
     out: Lines,
-    scratch: Scratch,
     left: Numbers,
 ) -> int:
-    """Find all of the lines that are alike to one that was kept; write the numbers of the others, return how many."""
-    base, folded = address_of(data), address_of(scratch.folded)
-    kept, begins, ends = address_of(alike.texts), alike.rows.reshape(-1), alike.rows.reshape(-1)[1:]
-    hashes = borrowed(alike.hashes, len(alike.hashes), np.uint64)
-    rows = borrowed(alike.rows, alike.rows.shape, np.int64)
+    """Find all of the lines of which a row of their kind was kept; write the numbers of the others, return how many."""
+    base, begins, ends = address_of(data), rows.reshape(-1), rows.reshape(-1)[1:]
+    rows = borrowed(rows, rows.shape, np.int64)
     flat, past = borrowed(begins, len(begins), np.int64), borrowed(ends, len(ends), np.int64)
-    starts, stops = borrowed(starts, len(starts), np.int64), borrowed(stops, len(stops), np.int64)
+    starts = borrowed(starts, len(starts), np.int64)
     state, codes, skeletons, bases, micros, message_begin, message_end, id_begin, id_end = lent_lines(out)
     lent, taking = lent_wanted(wanted), lent_taken(taken)
     count, last, last_sort = 0, base, -1
     fits, seconds, micro = False, 0.0, -1
     for line in range(len(starts)):
-        start, size = starts[line], stops[line] - starts[line]
-        place = -1
-        if (line - count) * WORTH >= line - TRIED:
-            place = place_of(base + start, size, folded, hashes, kept, rows)
-        if place < 0:
+        start, place = starts[line], kinds[line]
+        if place < 0 or not rows[place, IS_READ]:
             left[count] = line
             count += 1
             continue

@@ -11,6 +11,7 @@ from offscript.errors import StateError
 from offscript.parse.mask import Masker, stems_in
 
 if TYPE_CHECKING:
+    from offscript.parse.known_lines import KnownLines
     from offscript.parse.raw_lines import RawLines
 
 REPLACEMENT = "\ufffd"
@@ -36,9 +37,10 @@ class LineSplitter:
     [Line(text='three', source='app.log', number=3, offset=9)]
     """
 
-    def __init__(self, source: str = "-", max_line_bytes: int = 1 << 20) -> None:
+    def __init__(self, source: str = "-", max_line_bytes: int = 1 << 20, known: KnownLines | None = None) -> None:
         self.source = source
         self.max_line_bytes = max_line_bytes
+        self.known = known  # lines met before, of other sources too: it changes no answer
         self.counts: Counter[str] = Counter()
         self._number = 1
         self._offset = 0
@@ -97,11 +99,15 @@ class LineSplitter:
         return [piece for piece in found if len(piece)]
 
     def _whole_raw(self, chunk: bytes, begin: int, end: int) -> RawLines | list[Line]:
-        from offscript.parse.raw_lines import raw_lines  # noqa: PLC0415  (the compiler is loaded only for files)
+        # the compiler is loaded only for files
+        from offscript.parse.known_lines import KnownLines  # noqa: PLC0415
+        from offscript.parse.raw_lines import raw_lines  # noqa: PLC0415
 
+        self.known = self.known or KnownLines()
         raw = None
         if end - begin <= self.max_line_bytes:
-            raw = raw_lines(chunk, begin, end, self.source, self._number, self._offset, self._masker)
+            place = self._number, self._offset
+            raw = raw_lines(chunk, begin, end, self.source, *place, self._masker, self.known)
         if raw is None:
             lines: list[Line] = []
             self._whole(chunk[begin:end], lines)

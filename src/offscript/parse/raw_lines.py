@@ -16,8 +16,8 @@ from offscript.parse.byte_kinds import LINE_FEED, byte_at, fixed, line_feeds_at,
 from offscript.parse.byte_table import address_of
 from offscript.parse.compiled import compiled, inlined
 from offscript.parse.folds import is_space
+from offscript.parse.known_lines import Kinds, KnownLines
 from offscript.parse.mask import Masker
-from offscript.parse.suspects import suspects_in
 
 # White space beyond ASCII can make a line blank, or end it: such lines are left to the repairs one by one.
 _WIDE_SPACE: Final = re.compile("[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
@@ -36,7 +36,7 @@ class RawLines:
 
     `starts` and `stops` are byte positions in `data`, line ends left out; `ordinals` count the lines from `number`,
     blank ones too. `offsets` are positions in the source, counted from `offset`: those of `data`, unless masking has
-    moved them.
+    moved them. `kinds` tell which lines are alike, where that was found out.
     """
 
     data: bytes
@@ -49,6 +49,7 @@ class RawLines:
     offsets: NDArray[np.int64]
     blank: int
     masked: int
+    kinds: Kinds | None = None
 
     def __len__(self) -> int:
         """Count the lines that are not blank."""
@@ -68,7 +69,7 @@ class RawLines:
         """Some of the lines, of the same bytes."""
         some = slice(begin, end)
         places = {name: getattr(self, name)[some] for name in ("starts", "stops", "ordinals", "offsets")}
-        return replace(self, blank=0, masked=0, **places)
+        return replace(self, blank=0, masked=0, kinds=self.kinds and self.kinds.part(some), **places)
 
     def line(self, place: int) -> Line:
         """Return one line as text."""
@@ -77,36 +78,37 @@ class RawLines:
 
 
 def raw_lines(
-    chunk: bytes, begin: int, end: int, source: str, number: int, offset: int, masker: Masker
+    chunk: bytes, begin: int, end: int, source: str, number: int, offset: int, masker: Masker, known: KnownLines
 ) -> RawLines | None:
     r"""Find the lines of a part of a chunk, its last line end left out; None where they need repair one by one.
 
     That is a part with NUL bytes, a byte-order mark, bytes that are not UTF-8, white space beyond ASCII, or a private
     key that spans lines.
 
-    >>> raw = raw_lines(b"one\r\n\ntwo", 0, 9, "app.log", 1, 0, Masker())
+    >>> raw = raw_lines(b"one\r\n\ntwo", 0, 9, "app.log", 1, 0, Masker(), KnownLines())
     >>> [(line.text, line.number, line.offset) for line in raw]
     [('one', 1, 0), ('two', 3, 6)]
     """
-    if end == begin:
+    if end == begin or masker.pem:
         return None
     # most chunks are plain, and their parts need not be cut out: that would copy them
     if not (chunk.isascii() and b"\0" not in chunk):
         chunk, begin, end = chunk[begin:end], 0, end - begin
         if b"\0" in chunk or not _is_plain(chunk):
             return None
-    masked = _masked(chunk, begin, end, masker)
-    if masked is None:
+    starts, stops, ordinals, blank = _lines_in(chunk, begin, end)
+    kinds, suspects = known.look(chunk, starts, stops)
+    if not suspects:
+        return RawLines(chunk, source, number, offset, starts, stops, ordinals, starts - begin, blank, 0, kinds)
+    if b"PRIVATE KEY" in chunk:
         return None
-    data, begin, end, moved = masked
-    starts, stops, ordinals, blank = _lines_in(data, begin, end)
-    if moved:
-        at = np.array([place for place, _ in moved], np.int64)
-        by = np.cumsum([0, *(grown for _, grown in moved)])
-        offsets = starts - begin - by[np.searchsorted(at, starts - begin, side="left")]
-    else:
-        offsets = starts - begin
-    return RawLines(data, source, number, offset, starts, stops, ordinals, offsets, blank, len(moved))
+    data, moved = _masked(chunk[begin:end], [place - begin for place in suspects], masker)
+    starts, stops, ordinals, blank = _lines_in(data, 0, len(data))
+    at = np.array([place for place, _ in moved], np.int64)
+    by = np.cumsum([0, *(grown for _, grown in moved)])
+    offsets = starts - by[np.searchsorted(at, starts, side="left")]
+    kinds, _ = known.look(data, starts, stops)
+    return RawLines(data, source, number, offset, starts, stops, ordinals, offsets, blank, len(moved), kinds)
 
 
 def _is_plain(whole: bytes) -> bool:
@@ -120,22 +122,11 @@ def _is_plain(whole: bytes) -> bool:
         return False
 
 
-def _masked(
-    chunk: bytes, first: int, last: int, masker: Masker
-) -> tuple[bytes, int, int, list[tuple[int, int]]] | None:
-    """A part of a chunk with its credentials masked, with its begin and end.
+def _masked(whole: bytes, suspects: list[int], masker: Masker) -> tuple[bytes, list[tuple[int, int]]]:
+    """Lines with the credentials masked that may be at some places.
 
-    Of each line that was changed: where it begins now, from the begin of the part, and how much it grew.
+    Also returns of each line that was changed where it begins now, and how much it grew.
     """
-    if masker.pem:
-        return None
-    suspects = [place for place in suspects_in(chunk) if first <= place < last]
-    if not suspects:
-        return chunk, first, last, []
-    if b"PRIVATE KEY" in chunk:
-        return None
-    whole = chunk[first:last]
-    suspects = [place - first for place in suspects]
     pieces: list[bytes] = []
     moved: list[tuple[int, int]] = []
     done = grown = 0
@@ -152,8 +143,7 @@ def _masked(
             grown += len(new) - (end - begin)
             done = end
         suspects = suspects[bisect_left(suspects, end) :]
-    data = b"".join([*pieces, whole[done:]])
-    return data, 0, len(data), moved
+    return b"".join([*pieces, whole[done:]]), moved
 
 
 def _lines_in(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from offscript.entries import Line
 from offscript.errors import OffscriptError
-from offscript.parse.alike import NOTHING_ALIKE, Alike, nothing_kept
+from offscript.parse.alike import NOTHING_READ, nothing_read
 from offscript.parse.asked import Values
 from offscript.parse.askers import Passed, Skeletons
 from offscript.parse.byte_table import ByteCodes
@@ -45,6 +45,7 @@ from offscript.parse.columnar import (
 from offscript.parse.find_ids import Program, find_ids, program_of, tells_digits
 from offscript.parse.header import Header
 from offscript.parse.interned import Interner, Names
+from offscript.parse.known_lines import NO_KINDS, Kinds
 from offscript.parse.lexer import lex
 from offscript.parse.pieces import small_first
 from offscript.parse.raw_lines import RawLines
@@ -206,17 +207,14 @@ class Scanner:
         data = np.frombuffer(raw.data, np.uint8)
         sizes = raw.stops - raw.starts
         room = room_for(int(sizes.max(initial=0)))
-        alike = self._alike() if todo is None else NOTHING_ALIKE
+        kinds, rows = (raw.kinds, self._rows(raw.kinds)) if todo is None and raw.kinds else (NO_KINDS, NOTHING_READ)
         taken = room_for_values(sizes if todo is None else sizes[todo], begun.wanted, begun.skeletons)
         begun.taken.append(taken)
         if todo is None:
             todo = np.arange(len(raw))
-            if len(alike.hashes):
-                seen = begun.first, begun.seen
-                left = recall_lines(
-                    data, raw.starts, raw.stops, shapes.plans, *seen, begun.wanted, taken, alike, lines, room, todo
-                )
-                todo = todo[:left]
+            if len(rows):
+                given = shapes.plans, begun.first, begun.seen, begun.wanted, taken, kinds.places, rows
+                todo = todo[: recall_lines(data, raw.starts, *given, lines, todo)]
         extent = shapes.own, shapes.words, begun.shapes
         by_header = self._key.where == "header"
         read_headers(
@@ -230,14 +228,15 @@ class Scanner:
         check_ids(todo, data, self._key.where == "line", lines)
         known, table = begun.skeletons, self._codes.table
         values = begun.first, begun.seen, begun.wanted, taken
-        read_messages(todo, data, raw.starts, raw.stops, known, table, shapes.plans, *values, alike, lines, room)
+        read_messages(todo, data, raw.starts, known, table, shapes.plans, *values, kinds.places, rows, lines, room)
 
-    def _alike(self) -> Alike:
-        """The lines that this thread keeps."""
-        if not hasattr(self._kept, "alike"):
-            self._kept.alike = NOTHING_ALIKE if tells_digits(self._program) else nothing_kept()
-        alike: Alike = self._kept.alike
-        return alike
+    def _rows(self, kinds: Kinds) -> Numbers:
+        """What this thread has read of each kind of line."""
+        if getattr(self._kept, "alike", None) is not kinds.alike:
+            self._kept.alike = kinds.alike
+            self._kept.rows = NOTHING_READ if tells_digits(self._program) else nothing_read()
+        rows: Numbers = self._kept.rows
+        return rows
 
     # -- in the order of the lines ---------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
-"""Where credentials may be in a block of lines, found without an automaton's look at every byte (ours).
+"""Whether a credential may be in a line, found without an automaton's look at every byte (ours).
 
 Whatever `mask` replaces stands at one of a few dozen words, or pieces of words, of four characters. So every second
-place of the block is looked up by the three bytes from there on: of any four characters one such place sees three.
+place of the line is looked up by the three bytes from there on: of any four characters one such place sees three.
 Where that hits, the four characters are looked up, then for a name whether a value can follow it at all, and only a
 line that passes is given to the automaton of `mask`. The patterns there remain the one truth: what is looked for here
 may be found too often, never too seldom.
@@ -66,8 +66,6 @@ _MEMBERS: Final = {
 }
 _PARTS: Final = np.array([sum(part for part, of in _MEMBERS.items() if byte in of) for byte in range(256)], np.uint8)
 
-_LINE_END: Final = fixed(10)
-
 # Longer names and runs of blanks are left to the automaton: a look from each of many places must end soon.
 _FAR: Final = fixed(64)
 _STEP, _READ = fixed(16), fixed(24)
@@ -97,21 +95,19 @@ def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return threes, fours
 
 
-_THREES, _FOURS = _tables()
+THREES, FOURS = _tables()
 
 
-def suspects_in(block: bytes) -> list[int]:
-    r"""Where in a block of lines a credential may be, once in a line: what `mask.stems_in` finds, sooner (ours).
+def stems_among(block: bytes, begins: NDArray[np.int64], ends: NDArray[np.int64]) -> list[int]:
+    r"""Where in some lines of a block, given by where they begin and end, a credential may be, as `mask.stems_in` does.
 
-    Byte positions in the block, rising. Linear in its length.
-
-    >>> suspects_in(b"Failed password for root\nsshd: token=abc\n")
-    [31]
+    >>> stems_among(b"token=a\nup\ntoken=b", np.array([8, 11]), np.array([10, 18]))
+    [11]
     """
-    lines = _candidates(block)
-    if lines is None:
-        return stems_in(block)
-    begins, ends = lines
+    if len(begins) * _DENSE > len(block):
+        stems = np.array(stems_in(block), np.int64)
+        line = np.searchsorted(begins, stems, side="right") - 1
+        return [int(stem) for stem, place in zip(stems, line, strict=True) if place >= 0 and stem < ends[place]]
     seen = b"\n".join([block[begin:end] for begin, end in zip(begins, ends, strict=True)])
     stems = np.array(stems_in(seen), np.int64)
     starts = np.cumsum(ends - begins + 1) - (ends - begins + 1)
@@ -120,35 +116,12 @@ def suspects_in(block: bytes) -> list[int]:
     return found
 
 
-def _candidates(block: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
-    """Where the lines begin and end that the automaton has to see; None for a block with many of them."""
-    room = np.empty((2, 8 + len(block) // _DENSE), np.int64)
-    count = _fill(np.frombuffer(block, np.uint8), _THREES, _FOURS, room)
-    return (room[0, :count], room[1, :count]) if count < room.shape[1] else None
-
-
 @compiled
-def _fill(data: NDArray[np.uint8], threes: NDArray[np.uint8], fours: NDArray[np.uint8], room: NDArray[np.int64]) -> int:
-    begin, windows, quads = data.ctypes.data, threes.ctypes.data, fours.ctypes.data
-    end = begin + len(data)
-    # the first line and the last are always given, so that no look before or behind another can leave the block
-    place, count = begin, 0
-    while place < end and count < room.shape[1]:
-        start, stop = _line_around(place, begin, end)
-        room[0, count], room[1, count] = start - begin, stop - begin
-        count += 1
-        place = _next(stop + 1, end, windows, quads)
-    return count
-
-
-@compiled
-def _line_around(place: int, begin: int, end: int) -> tuple[int, int]:
-    start, stop = place, place
-    while start > begin and byte_at(start - 1) != _LINE_END:
-        start -= 1
-    while stop < end and byte_at(stop) != _LINE_END:
-        stop += 1
-    return start, stop
+def may_hold(start: int, stop: int, begin: int, end: int, windows: int, quads: int) -> bool:
+    """Whether a credential may be in a line of a block, all given by addresses; near the block's ends always."""
+    if start - _FAR < begin or stop + _READ > end:
+        return True
+    return _next(start, stop + _READ, windows, quads) < stop
 
 
 @compiled

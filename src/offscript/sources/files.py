@@ -18,6 +18,7 @@ from offscript.sources.paths import STDIN, Source, find_sources
 from offscript.sources.unpack import PIECE, Unpacked, unpack
 
 if TYPE_CHECKING:
+    from offscript.parse.known_lines import KnownLines
     from offscript.parse.raw_lines import RawLines
 
 # The last bytes of a chunk in which the end of a line is looked for: nearly all lines are shorter.
@@ -79,6 +80,7 @@ class Reading(Iterator[Line]):
         self._feed: _Feed = _as_lines
         self._pieces = self._read_all()
         self._given: Iterator[Line] = iter(())
+        self._known: KnownLines | None = None
 
     def __next__(self) -> Line:
         while (line := next(self._given, None)) is None:
@@ -105,7 +107,7 @@ class Reading(Iterator[Line]):
             raise InputError("holds no lines", where=names, remedy="give a file with log lines")
 
     def _read_source(self, source: Source) -> Iterator[RawLines | list[Line]]:
-        splitter = LineSplitter(source.name, self._config.max_line_bytes)
+        splitter = LineSplitter(source.name, self._config.max_line_bytes, self._known)
         before, self.report.counts = self.report.counts, Counter()
         lines_before = self.report.lines
         self.report.sources.append(source.name)
@@ -118,6 +120,7 @@ class Reading(Iterator[Line]):
             self._count(before, splitter, len(last))
             if last:
                 yield last
+        self._known = splitter.known
         if source.required and self.report.lines == lines_before:
             raise InputError("holds no lines", where=source.name, remedy="give a file with log lines")
 
