@@ -20,7 +20,8 @@ from benchmarks.rendered import DATA
 
 from offscript import Config
 from offscript.entries import Line
-from offscript.parse.discover import Candidate, Discovery
+from offscript.parse.candidates import Candidate
+from offscript.parse.discover import Discovery
 from offscript.parse.learn import learn
 
 HEAD: Final = "| log | lines | session key | with an id | ids | keys an id | bits | best rejected | why |"

@@ -12,13 +12,13 @@ from tests.naive_families import naive_families, naive_lengths, naive_skeletons
 from tests.strategies import messages
 
 from offscript.entries import Fields, Line
-from offscript.parse.code_length import lengths, sorted_turns
+from offscript.parse.code_length import lengths, sorted_lengths
 from offscript.parse.forms import Messages, form_of
 from offscript.parse.glance import Glance
 from offscript.parse.header import Header, detect_header
-from offscript.parse.identifiers import Sample, families_of, join_contexts, places_of
+from offscript.parse.identifiers import Families, Family, Sample, families_of, join_contexts, places_of
 from offscript.parse.records import Records
-from offscript.parse.turns import counted_before, counted_order, counted_turns
+from offscript.parse.turns import counted_lengths, counted_order
 
 NUMBERED = ["r24=", "r7", "31 Jan", "7 May 10", "0x1f", "65a1b2c3-0000-4fff-8abc-0123456789ab", "beef.12", "٣", "\n"]
 
@@ -73,6 +73,16 @@ class TestFamilies:
         ]
         assert found == naive_families(texts)
 
+    @settings(max_examples=60, deadline=None)
+    @given(statements(), statements())
+    def test_families_of_messages_that_grow(self, texts: list[str], more: list[str]) -> None:
+        """Families asked for once more, after messages came, are those of all messages."""
+        messages = Messages(texts)
+        families = Families(messages)
+        families.found()
+        messages.extend(more)
+        assert [_shown(one) for one in families.found()] == [_shown(one) for one in families_of(messages)]
+
     @settings(max_examples=100, deadline=None)
     @given(statements())
     def test_keys_find_at_the_same_place_in_a_form(self, texts: list[str]) -> None:
@@ -87,9 +97,12 @@ class TestFamilies:
             assert [ids.get(line) for line in range(len(texts))] == [family.key().find(Fields(text)) for text in texts]
 
 
-def _texts(family: object) -> list[str]:
-    found = family.found  # type: ignore[attr-defined]
-    return [found.texts[one] for one in found.ids.tolist()]
+def _shown(family: Family) -> tuple[object, ...]:
+    return family.shape, family.contexts, family.found.lines.tolist(), _texts(family)
+
+
+def _texts(family: Family) -> list[str]:
+    return [family.found.texts[one] for one in family.found.ids.tolist()]
 
 
 class TestLengths:
@@ -106,11 +119,12 @@ class TestLengths:
         """The compiled loop counts what sorting counts, with few keys and with many."""
         keys, group = np.array([key for key, _ in pairs]), np.array([one for _, one in pairs])
         count = int(keys.max()) + 1
-        for sorted_, counted in zip(sorted_turns(keys, count, group), counted_turns(keys, count, group), strict=True):
-            assert sorted_.tolist() == counted.tolist()
+        chance = np.random.default_rng(len(keys))
+        orders = [[chance.permutation(len(keys)) for _ in range(2)] for _ in range(2)]
+        assert counted_lengths(keys, count, group, *orders) == pytest.approx(
+            sorted_lengths(keys, count, group, *orders), abs=1e-9
+        )
         assert counted_order(keys, count).tolist() == np.argsort(keys, kind="stable").tolist()
-        alone, _ = sorted_turns(keys, count, np.arange(len(keys)))
-        assert counted_before(keys, count).tolist() == alone.tolist()
 
 
 HEADED = [

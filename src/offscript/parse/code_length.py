@@ -7,6 +7,7 @@ parameter is fitted, so more contexts cost what they take to learn, and no code 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -49,7 +50,7 @@ def bits_per_key(keys: Ints, group: Ints) -> float:
     >>> round(bits_per_key(np.array([0, 1] * 500), np.zeros(1000, np.int64)), 2)
     0.01
     """
-    return _bits(keys, _unigram(keys), group)
+    return _measure(keys, group, [], []).plain
 
 
 def lengths(keys: Ints, group: Ints) -> Lengths:
@@ -59,14 +60,21 @@ def lengths(keys: Ints, group: Ints) -> Lengths:
     >>> plain < shuffled, plain < disordered
     (True, True)
     """
-    renamed, reordered = _shuffles(len(keys))
-    unigram, by_group = _unigram(keys), sorting(group)
-    shuffled = sum(_bits(keys, unigram, group[order]) for order in renamed)
-    disordered, other = 0.0, np.empty_like(keys)
-    for order in reordered:
-        other[by_group] = keys[order[sorting(group[order])]]
-        disordered += _bits(other, _unigram(other), group)
-    return Lengths(_bits(keys, unigram, group), shuffled / SHUFFLES, disordered / SHUFFLES)
+    return _measure(keys, group, *_shuffles(len(keys)))
+
+
+def _measure(keys: Ints, group: Ints, renamed: Sequence[Ints], reordered: Sequence[Ints]) -> Lengths:
+    count = int(keys.max()) + 1
+    measure = sorted_lengths
+    # The compiled loop is ten times as fast, but loading the compiler takes longer than it saves.
+    if "numba" in sys.modules and count * (count + 1) <= MOST_PAIRS:
+        from offscript.parse.turns import counted_lengths  # noqa: PLC0415
+
+        measure = counted_lengths
+    found = measure(keys, count, group, renamed, reordered)
+    bits = [round(one / len(keys), DECIMALS) + 0.0 for one in found]  # never -0.0
+    behind = 1 + len(renamed)
+    return Lengths(bits[0], sum(bits[1:behind]) / SHUFFLES, sum(bits[behind:]) / SHUFFLES)
 
 
 @lru_cache(maxsize=KEPT_SHUFFLES)
@@ -77,37 +85,37 @@ def _shuffles(count: int) -> tuple[list[Ints], list[Ints]]:
     return renamed, [np.argsort(rng.random(count)) for _ in range(SHUFFLES)]
 
 
-def _unigram(keys: Ints) -> Floats:
-    """The chance that keys have by the keys before them."""
-    count = int(keys.max()) + 1
-    if "numba" in sys.modules:
-        from offscript.parse.turns import counted_before  # noqa: PLC0415  (as below)
+def sorted_lengths(
+    keys: Ints, count: int, group: Ints, renamed: Sequence[Ints], reordered: Sequence[Ints]
+) -> list[float]:
+    """Return the bits that keys below `count` cost in groups, with groups shuffled by each order, and keys within them.
 
-        chances = counted_before(keys, count)
-    else:
-        chances, _ = sorted_turns(keys, count, np.arange(len(keys)))  # each in a group of its own
+    >>> sorted_lengths(np.array([0, 1]), 2, np.array([0, 0]), [], [])
+    [3.0]
+    """
+    unigram, by_group = _unigram(keys, count), sorting(group)
+    found = [_bits(keys, count, unigram, group), *(_bits(keys, count, unigram, group[order]) for order in renamed)]
+    other = np.empty_like(keys)
+    for order in reordered:
+        other[by_group] = keys[order[sorting(group[order])]]
+        found.append(_bits(other, count, _unigram(other, count), group))
+    return found
+
+
+def _unigram(keys: Ints, count: int) -> Floats:
+    """The chance that keys have by the keys before them."""
+    chances, _ = sorted_turns(keys, count, np.arange(len(keys)))  # each in a group of its own
     chances += 1.0 / count
     chances /= np.arange(1.0, len(keys) + 1.0)
     return chances
 
 
-def _bits(keys: Ints, unigram: Floats, group: Ints) -> float:
-    chances, met = _turns(keys, group)
+def _bits(keys: Ints, count: int, unigram: Floats, group: Ints) -> float:
+    chances, met = sorted_turns(keys, count, group)
     chances += unigram
     # Of a context that was met n times the chances are divided by 1, 2 ... n, in whatever order.
     whole = np.cumsum(np.log2(np.arange(1.0, met.max() + 1.0)))[met[met > 0] - 1].sum()
-    return round(float(whole - np.log2(chances, out=chances).sum()) / len(keys), DECIMALS) + 0.0  # never -0.0
-
-
-def _turns(keys: Ints, group: Ints) -> tuple[Floats, Ints]:
-    """Count for each key how often it came before right after the same key of its group, and how often after each."""
-    count = int(keys.max()) + 1
-    # The compiled loop is ten times as fast, but loading the compiler takes longer than it saves.
-    if "numba" in sys.modules and count * (count + 1) <= MOST_PAIRS:
-        from offscript.parse.turns import counted_turns  # noqa: PLC0415
-
-        return counted_turns(keys, count, group)
-    return sorted_turns(keys, count, group)
+    return float(whole - np.log2(chances, out=chances).sum())
 
 
 def sorted_turns(keys: Ints, count: int, group: Ints) -> tuple[Floats, Ints]:

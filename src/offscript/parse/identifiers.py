@@ -252,23 +252,48 @@ def find_families(messages: Sequence[str]) -> list[Family]:
 
 def families_of(messages: Messages) -> list[Family]:
     """Collect the families of identifiers in messages by form; all messages of a form have the same ones."""
-    kinds: dict[tuple[str, str], int] = {}
-    parts = [_sightings(messages.forms, begin, kinds) for begin in range(0, len(messages.forms), AT_ONCE)]
-    if not parts:
-        return []
-    forms, starts, ends, families = (np.concatenate(column) for column in zip(*parts, strict=True))
-    # numpy sorts 16 bits by counting
-    order = np.argsort(np.minimum(families, MAX_FAMILIES).astype(np.uint16), kind="stable")
-    forms, starts, ends, families = forms[order], starts[order], ends[order], families[order]
-    is_first = np.ones(len(forms), bool)
-    is_first[1:] = (forms[1:] != forms[:-1]) | (families[1:] != families[:-1])
-    forms, starts, ends, families = forms[is_first], starts[is_first], ends[is_first], families[is_first]
-    found, sample = [], Sample(messages)
-    bounds = np.searchsorted(families, np.arange(len(kinds) + 1)).tolist()
-    for (shape, context), begin, end in islice(zip(kinds, bounds, bounds[1:], strict=False), MAX_FAMILIES):
-        places = Places(forms[begin:end], starts[begin:end], ends[begin:end])
-        found.append(Family(shape, (context,) if context else (), places, sample))
-    return _joined_by_hex(found)
+    return Families(messages).found()
+
+
+class Families:
+    """The families of identifiers in messages that grow: a form is read once, however often they are asked for.
+
+    >>> messages = Messages(["open req-1"])
+    >>> families = Families(messages)
+    >>> [family.count for family in families.found()]
+    [1]
+    >>> messages.extend(["open req-2"])
+    >>> [family.count for family in families.found()]
+    [2]
+    """
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._kinds: dict[tuple[str, str], int] = {}
+        self._parts: list[tuple[Ints, Ints, Ints, Ints]] = []
+        self._read = 0  # forms
+
+    def found(self) -> list[Family]:
+        """Return the families of all messages so far, in order of first sight."""
+        forms, read = self._messages.forms, self._read
+        self._parts += [_sightings(forms, begin, self._kinds) for begin in range(read, len(forms), AT_ONCE)]
+        self._read = len(forms)
+        return _joined_by_hex(self._families()) if self._parts else []
+
+    def _families(self) -> list[Family]:
+        forms, starts, ends, families = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        # numpy sorts 16 bits by counting
+        order = np.argsort(np.minimum(families, MAX_FAMILIES).astype(np.uint16), kind="stable")
+        forms, starts, ends, families = forms[order], starts[order], ends[order], families[order]
+        is_first = np.ones(len(forms), bool)
+        is_first[1:] = (forms[1:] != forms[:-1]) | (families[1:] != families[:-1])
+        forms, starts, ends, families = forms[is_first], starts[is_first], ends[is_first], families[is_first]
+        found, sample = [], Sample(self._messages)
+        bounds = np.searchsorted(families, np.arange(len(self._kinds) + 1)).tolist()
+        for (shape, context), begin, end in islice(zip(self._kinds, bounds, bounds[1:], strict=False), MAX_FAMILIES):
+            places = Places(forms[begin:end], starts[begin:end], ends[begin:end])
+            found.append(Family(shape, (context,) if context else (), places, sample))
+        return found
 
 
 def _sightings(forms: Sequence[str], begin: int, kinds: dict[tuple[str, str], int]) -> tuple[Ints, Ints, Ints, Ints]:
