@@ -26,5 +26,5 @@ def test_texts_and_sources_are_those_of_the_lines(files: list[list[str]], count:
     ahead, first = first_lines(iter(pieces), count)
     expected, sample = sample_of(iter(pieces), count)
     assert ahead == expected
-    assert first.texts == [line.text for line in sample]
+    assert list(first.page) == [line.text for line in sample]
     assert first.sources == [line.source for line in sample]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from tests.strategies import messages
 
 from offscript.entries import Fields, Line
 from offscript.parse.code_length import lengths, sorted_lengths
-from offscript.parse.forms import Messages, form_of
+from offscript.parse.forms import form_of
 from offscript.parse.glance import Glance
 from offscript.parse.header import Header, detect_header
 from offscript.parse.identifiers import Families, Family, Sample, families_of, join_contexts, places_of
+from offscript.parse.messages import Messages
+from offscript.parse.page import Page, first_of_each
 from offscript.parse.records import Records
 from offscript.parse.turns import counted_lengths, counted_order
 
@@ -58,8 +61,27 @@ class TestMessages:
         assert _partition(parts.skeletons().tolist()) == _partition(whole.skeletons().tolist())
 
 
-def _partition(numbers: list[int]) -> list[int]:
+def _partition(numbers: list[Any]) -> list[int]:
     return [numbers.index(number) for number in numbers]
+
+
+class TestPage:
+    @settings(max_examples=100, deadline=None)
+    @given(statements(), st.lists(st.text("a1é ", max_size=4), max_size=4), st.integers(0, 12))
+    def test_lines_in_one_piece_are_the_lines(self, texts: list[str], others: list[str], cut: int) -> None:
+        """Pages put together and cut again have the lines they were made of, and equal forms where digits differ."""
+        page, lines = Page.joined([Page.of(texts), Page.of([]), Page.of(others)]), [*texts, *others]
+        assert list(page) == lines
+        assert page.some(np.arange(len(page))[::-1]) == lines[::-1]
+        assert _partition(page.forms.tolist()) == _partition(list(map(form_of, lines)))
+        for part in (page[cut:], Page.joined([page[cut:]]), Page.of(lines)[cut:]):
+            assert list(part) == lines[cut:]
+            assert _partition(part.forms.tolist()) == _partition(list(map(form_of, lines[cut:])))
+
+    def test_firsts_of_numbers(self) -> None:
+        """Each number's first place is told once, in order."""
+        firsts, ranks = first_of_each(np.array([9, 0, 9, 4, 0]))
+        assert (firsts.tolist(), ranks.tolist()) == ([0, 1, 3], [0, 1, 0, 2, 1])
 
 
 class TestFamilies:
@@ -190,12 +212,12 @@ class TestGlance:
 
 
 def _compare(header: Header, texts: list[str], sources: list[str]) -> None:
-    records, glance = Records(header), Glance(header)
+    records, glance = Records(header), Glance(header, Page.of(texts), sources)
     both = zip(texts, sources, strict=True)
     fields = [read for text, source in both if (read := records.fields(Line(text, source))) is not None]
-    for begin in range(0, len(texts), 50):
-        glance.read(texts[begin : begin + 50], sources[begin : begin + 50])
-    assert glance.messages.texts == [one.message for one in fields]
+    while glance.done < len(texts):
+        glance.read(50)
+    assert list(glance.messages.page) == [one.message for one in fields]
     assert [glance.messages.forms[code] for code in glance.messages.codes] == [form_of(one.message) for one in fields]
     for name, column in glance.columns.items():
         assert column == [dict(reversed(one.named)).get(name) for one in fields]

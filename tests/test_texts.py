@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.test_forms import statements
 
-from offscript.parse import forms, glance, layouts, texts
-from offscript.parse.forms import Skeletons, form_of
+from offscript.parse import glance, layouts, messages, texts
+from offscript.parse.forms import form_of
 from offscript.parse.header import detect_header
+from offscript.parse.messages import Skeletons
+from offscript.parse.page import Page
 from offscript.parse.texts import Texts
 from offscript.parse.times import FORMATS, LONGEST_START, Stamp
 
@@ -58,7 +60,7 @@ def test_skeletons_are_the_same_either_way(found: list[str]) -> None:
     numbers = []
     for is_compiled in (False, True):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(forms, "is_loaded", lambda _: is_compiled)  # noqa: B023  (called before the next round)
+            patch.setattr(messages, "is_loaded", lambda _: is_compiled)  # noqa: B023  (called before the next round)
             skeletons = Skeletons()
         numbers.append((skeletons.of_forms(list(map(form_of, found))), skeletons.of(found)))
     assert numbers[0] == numbers[1]
@@ -69,8 +71,8 @@ def test_a_glance_is_the_same_either_way(monkeypatch: pytest.MonkeyPatch, is_com
     """Dashes and missing columns name nothing, and an empty value is one."""
     monkeypatch.setattr(texts, "is_loaded", lambda _: is_compiled)
     lines = [f"2024-05-01 10:00:00 INFO [{name}] [é{n}] up" for n, name in enumerate(["a-1", "-", "", "a-1"])]
-    seen = glance.Glance(detect_header(lines))
-    seen.read(lines, [""] * len(lines))
+    seen = glance.Glance(detect_header(lines), Page.of(lines), [""] * len(lines))
+    seen.read(len(lines))
 
     assert next(iter(seen.columns.values())) == ["a-1", None, "", "a-1"]
 

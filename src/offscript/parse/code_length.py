@@ -151,7 +151,7 @@ def sorting(numbers: Ints) -> Ints:
     >>> sorting(np.array([2, 0, 2, 1])).tolist()
     [1, 3, 0, 2]
     """
-    most = int(numbers.max())
+    most = int(numbers.max(initial=0))
     if "numba" in sys.modules and most <= SPARSE * len(numbers):
         from offscript.parse.turns import counted_order  # noqa: PLC0415  (as above)
 

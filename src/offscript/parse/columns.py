@@ -115,6 +115,18 @@ def compile_columns(
     return re.compile("".join(out)), tuple(groups)
 
 
+def value_groups(columns: tuple[Column, ...]) -> tuple[re.Pattern[str], list[str], list[int]]:
+    """Return the pattern of a header of columns, the names of the values it finds, and their groups."""
+    pattern, named = compile_columns(columns)
+    at = pattern.groupindex
+    names = [name for _, name in named]
+    groups = [at[group] for group, _ in named]
+    if "pid" in at:
+        names.append("pid2" if "pid" in names else "pid")
+        groups.append(at["pid"])
+    return pattern, names, groups
+
+
 def _end(column: Column) -> str:
     return "" if column.shape == "tag" or column.shape in _GLUED else _BOUNDARY
 

@@ -39,6 +39,7 @@ from offscript.parse.identifiers import (
     places_of,
     same_places,
 )
+from offscript.parse.page import Page
 from offscript.parse.session_key import SessionKey
 
 Ints = NDArray[np.int64]
@@ -112,16 +113,13 @@ def discover_in_lines(texts: Sequence[str], sources: Sequence[str], header: Head
     >>> discover_in_lines(texts[::-1], [""] * len(texts), Header()).key.describe()
     'req-<n> in the message'
     """
-    glance, done = Glance(header), 0
+    glance = Glance(header, Page.of(texts), sources)
 
     def take(count: int) -> bool:
-        nonlocal done
-        begin, wanted = done, min(len(glance) + count, len(texts))
-        while done < len(texts) and len(glance) < wanted:
-            stop = done + wanted - len(glance)
-            glance.read(texts[done:stop], sources[done:stop])
-            done = min(stop, len(texts))
-        return done > begin
+        begin, wanted = glance.done, min(len(glance) + count, len(texts))
+        while glance.done < len(texts) and len(glance) < wanted:
+            glance.read(wanted - len(glance))
+        return glance.done > begin
 
     return _in_two_looks(glance, take, glance.messages.skeletons)
 

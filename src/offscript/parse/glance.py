@@ -12,10 +12,11 @@ from typing import Final
 import numpy as np
 
 from offscript.entries import Fields
-from offscript.parse.forms import Ints, Messages
 from offscript.parse.header import Header
 from offscript.parse.header_forms import HeaderForms
 from offscript.parse.identifiers import Found
+from offscript.parse.messages import Ints, Messages
+from offscript.parse.page import Page
 from offscript.parse.texts import Texts
 
 MAX_NAMES: Final = 48
@@ -25,57 +26,64 @@ MAX_NAMES: Final = 48
 class Glance:
     """Records in order: `messages`, and `columns`, the values that the header names, None where a record lacks one.
 
+    Args:
+        header: how to read lines.
+        page: the lines, for `read`.
+        sources: the source of each.
+
     >>> glance = Glance()
     >>> glance.add([Fields("up", named=(("pid", "7"),)), Fields("down")])
-    >>> glance.messages.texts, glance.columns
+    >>> list(glance.messages.page), glance.columns
     (['up', 'down'], {'pid': ['7', None]})
     """
 
-    def __init__(self, header: Header | None = None) -> None:
+    def __init__(self, header: Header | None = None, page: Page | None = None, sources: Sequence[str] = ()) -> None:
         self.messages = Messages()
+        self.done = 0
         self._columns: dict[str, _Column] = {}
         self._header = header if header is not None else Header()
+        self._page = page if page is not None else Page.of([])
+        self._sources = sources
         self._begun: set[str] = set()
         in_columns = self._header.kind == "columns" and self._header.inner is None
-        self._by_form = HeaderForms(self._header) if in_columns else None
+        self._by_form = HeaderForms(self._header, self._page) if in_columns else None
 
     def __len__(self) -> int:
         """Count the records."""
         return len(self.messages)
 
-    def read(self, texts: Sequence[str], sources: Sequence[str]) -> None:
-        """Read more lines; those that continue a record of their source are passed over."""
+    def read(self, count: int) -> None:
+        """Read more of the lines; those that continue a record of their source are passed over."""
+        begin, self.done = self.done, min(self.done + count, len(self._page))
         if self._by_form is not None:
-            self._read_columns(self._by_form, texts, sources)
+            self._read_columns(self._by_form, begin)
             return
         records: list[Fields] = []
-        for text, source in zip(texts, sources, strict=True):
+        for place in range(begin, self.done):
+            text, source = self._page[place], self._sources[place]
             fields = self._header.split(text)
             if fields is not None or source not in self._begun:
                 self._begun.add(source)
                 records.append(fields or Fields(text))
         self.add(records)
 
-    def _read_columns(self, by_form: HeaderForms, texts: Sequence[str], sources: Sequence[str]) -> None:
+    def _read_columns(self, by_form: HeaderForms, begin: int) -> None:
         """As `read`, by form: a tenth of what making the fields of each record takes."""
-        begins, stops, alike = by_form.places(texts)
-        known = len(self)
+        begins, stops, alike = by_form.places(begin, self.done)
+        known, page = len(self), self._page[begin : self.done]
         is_record = begins[0] >= 0
-        first = {source: place for place, source in zip(range(len(texts) - 1, -1, -1), reversed(sources), strict=True)}
-        for source in first.keys() - self._begun:
-            if not is_record[first[source]]:
-                is_record[first[source]] = True
-                begins[0, first[source]], stops[0, first[source]] = 0, len(texts[first[source]])
-        self._begun.update(first)
+        sources = self._sources[begin : self.done]
+        for source in set(sources) - self._begun:
+            first = sources.index(source)
+            if not is_record[first]:
+                is_record[first] = True
+                begins[0, first], stops[0, first] = 0, page.stops[first] - page.starts[first]
+            self._begun.add(source)
         places = np.flatnonzero(is_record)
-        shown = [texts[place] for place in places.tolist()]
-        whole = "\n".join(shown)
-        lengths = np.fromiter(map(len, shown), np.int64, len(shown)) + 1
-        heads = np.cumsum(lengths) - lengths
-        for name, begin, stop in zip(by_form.names, begins[1:, places], stops[1:, places], strict=True):
-            self._column(name).add_spans(known, whole, np.where(begin >= 0, heads + begin, -1), heads + stop)
-        spans = zip(shown, begins[0, places].tolist(), stops[0, places].tolist(), strict=True)
-        self.messages.extend([text[begin:stop] for text, begin, stop in spans], alike[places])
+        heads, begins, stops = page.starts[places], begins[:, places], stops[:, places]
+        for name, starts, ends in zip(by_form.names, begins[1:], stops[1:], strict=True):
+            self._column(name).add_spans(known, page, np.where(starts >= 0, heads + starts, -1), heads + ends)
+        self.messages.extend(page.at(heads + begins[0], heads + stops[0]), alike[places])
 
     def _column(self, name: str) -> _Column:
         return self._columns.setdefault(name, _Column())
@@ -120,11 +128,11 @@ class _Column:
         """Add the values of the records from number `begin` on."""
         self._extend(begin, self.texts.number(values))
 
-    def add_spans(self, begin: int, text: str, starts: Ints, stops: Ints) -> None:
+    def add_spans(self, begin: int, page: Page, starts: Ints, stops: Ints) -> None:
         """Add the values of the records from number `begin` on, stretches of a text; a dash names nothing."""
         single = np.flatnonzero((stops - starts == 1) & (starts >= 0))
-        starts[[place for place in single.tolist() if text[starts[place]] == "-"]] = -1
-        self._extend(begin, self.texts.number_spans(text, starts, stops))
+        starts[single[page.reads("-", starts[single])]] = -1
+        self._extend(begin, page.number(self.texts, starts, stops))
 
     def _extend(self, begin: int, numbers: Ints) -> None:
         self._numbers = np.concatenate((self.numbers(begin)[:begin], numbers))

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import re2
 
 from offscript.entries import Fields, Line
 from offscript.errors import InputError, ModelError, OffscriptError, UsageError
-from offscript.parse.columns import LEVEL_IN_TEXT, Column, compile_columns, level_name
+from offscript.parse.columns import LEVEL_IN_TEXT, Column, level_name, value_groups
 from offscript.parse.layouts import LEAST_COVERAGE, find_columns, is_share
+from offscript.parse.page import Page, first_of_each
 from offscript.parse.structured import (
     NO_FIELDS,
     REGULAR,
@@ -175,7 +177,7 @@ def _read_plain(text: str, near: float | None) -> Fields | None:  # noqa: ARG001
 
 
 def _columns_reader(header: Header) -> Callable[[str, float | None], Fields | None]:
-    pattern, names, groups = value_groups(header)
+    pattern, names, groups = value_groups(header.columns)
     at = pattern.groupindex
     form = next((column.form for column in header.columns if column.shape == "stamp"), "")
     # All groups in one call: it is half of what a record costs. Group 0 stands for what the header does not have.
@@ -202,18 +204,6 @@ def _columns_reader(header: Header) -> Callable[[str, float | None], Fields | No
         )
 
     return read
-
-
-def value_groups(header: Header) -> tuple[re.Pattern[str], list[str], list[int]]:
-    """Return the pattern of a header of columns, the names of the values it finds, and their groups."""
-    pattern, named = compile_columns(header.columns)
-    at = pattern.groupindex
-    names = [name for _, name in named]
-    groups = [at[group] for group, _ in named]
-    if "pid" in at:
-        names.append("pid2" if "pid" in names else "pid")
-        groups.append(at["pid"])
-    return pattern, names, groups
 
 
 def _named(names: Sequence[str], values: Sequence[str | None]) -> tuple[tuple[str, str], ...]:
@@ -318,10 +308,14 @@ def detect_header(texts: Sequence[str], time_format: str | None = None) -> Heade
 
 
 def _sample(texts: Sequence[str]) -> list[str]:
-    continues = _CONTINUATION.match
-    records = [text for text in texts if text and not continues(text)] or list(texts)
+    page = Page.of(texts)
+    firsts, kinds = first_of_each(page.forms)
+    continues = _CONTINUATION.match  # it tells no digit from another
+    is_record = np.array([bool(text) and not continues(text) for text in page.some(firsts)], bool)
+    places = np.flatnonzero(is_record[kinds])
+    records = places if len(places) else np.arange(len(page))
     stride = max(1, len(records) // SAMPLE)
-    return records[::stride][: 2 * SAMPLE]
+    return page.some(records[::stride][: 2 * SAMPLE])
 
 
 def _detect(sample: list[str], form: str | None, depth: int) -> Header:
@@ -347,19 +341,32 @@ def _reads(load: Callable[[str], object]) -> Callable[[str], bool]:
 def _completed(found: Header, sample: Sequence[str], depth: int) -> Header:
     """With the header of its messages, if a container or forwarder wraps records that have one, and its coverage."""
     inner = None
-    read = [found.split(text) for text in sample]
-    records = [fields for fields in read if fields is not None]
-    in_container = bool(records) and all(dict(r.named).get("stream") in ("stdout", "stderr") for r in records)
+    fits, messages, streams = _parts(found, sample)
+    in_container = bool(messages) and all(stream in ("stdout", "stderr") for stream in streams)
     if depth and (in_container or found.kind == "json" or any(c.shape in ("tag", "data") for c in found.columns)):
-        messages = [fields.message for fields in records]
         within = _detect(_sample(messages), None, depth - 1) if messages else Header()
-        fits = _has_time(within) and within.share(messages) >= LEAST_COVERAGE
+        fitting = _has_time(within) and within.share(messages) >= LEAST_COVERAGE
         # A plain inner header still tells a container's indented lines from its records.
-        inner = within if fits or in_container else None
+        inner = within if fitting or in_container else None
     if inner is None:
-        return replace(found, coverage=round(found.share_of([fields is not None for fields in read], sample), 4))
+        return replace(found, coverage=round(found.share_of(fits, sample), 4))
     found = replace(found, inner=inner)
     return replace(found, coverage=round(found.share(sample), 4))
+
+
+def _parts(found: Header, sample: Sequence[str]) -> tuple[list[bool], list[str], list[str | None]]:
+    """Which lines have the header; of those that do the messages, and the streams of containers."""
+    if found.kind != "columns":
+        read = [found.split(text) for text in sample]
+        records = [fields for fields in read if fields is not None]
+        streams = [dict(fields.named).get("stream") for fields in records]
+        return [fields is not None for fields in read], [fields.message for fields in records], streams
+    pattern, names, groups = value_groups(found.columns)
+    matches = [pattern.match(text) for text in sample]
+    there = [match for match in matches if match is not None]
+    stream = groups[names.index("stream")] if "stream" in names else None
+    streams = [None if stream is None else match[stream] for match in there]
+    return [match is not None for match in matches], [match.string[match.end() :].rstrip() for match in there], streams
 
 
 def _has_time(header: Header) -> bool:

@@ -10,15 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from offscript.parse.forms import folded, numbered, numbering
-from offscript.parse.header import Header, value_groups
-from offscript.parse.texts import Texts
+from offscript.parse.code_length import sorting
+from offscript.parse.columns import value_groups
+from offscript.parse.forms import numbering
+from offscript.parse.page import Page
 from offscript.parse.times import Stamp, stamp
+
+if TYPE_CHECKING:
+    from offscript.parse.header import Header
 
 Ints = NDArray[np.int64]
 Limit = tuple[int, int, int, int]
@@ -29,6 +33,7 @@ _MAYBE_ZONE: Final = re.compile(r"\s?[+-]\d")
 # The version behind a priority is part of the header only where it is 1.
 _PROTOCOL: Final = re.compile(r"\s*<\d{1,3}>\d\s")
 _ZERO: Final = ord("0")
+_UNREAD: Final = -2
 
 
 class Places(NamedTuple):
@@ -44,44 +49,65 @@ class Places(NamedTuple):
 
 
 class HeaderForms:
-    """Finds messages and header values in lines, many at once; the same as matching each line.
+    """Finds messages and header values in the lines of a page, many at once; the same as matching each line.
 
     Args:
         header: one of columns, without another header inside.
+        page: the lines.
     """
 
-    def __init__(self, header: Header) -> None:
-        self._pattern, self.names, self._groups = value_groups(header)
+    def __init__(self, header: Header, page: Page) -> None:
+        self._pattern, self.names, self._groups = value_groups(header.columns)
         shapes = [column.shape for column in header.columns]
         forms = {column.shape: column.form for column in header.columns if column.form}
         self._stamps = [(shape, stamp(form)) for shape, form in forms.items()]
         self._is_fixed = not {"any", "data"} & set(shapes) and shapes.count("stamp-again") <= 1
-        # The forms met so far, and of the first line of each the spans of its parts and its limits.
-        self._forms = Texts()
-        self._spans = np.zeros((0, 1 + len(self.names), 2), np.int64)
-        self._limits: list[list[Limit] | None] = []
+        self._page = page
+        # Of the first line of each form the spans of its parts and the number of its limits, -1: none hold for it all.
+        count = int(page.forms.max(initial=-1)) + 1
+        self._spans = np.zeros((count, 1 + len(self.names), 2), np.int64)
+        self._limits_of = np.full(count, _UNREAD, np.int64)
+        self._limits: dict[tuple[Limit, ...], int] = numbering()
 
-    def places(self, texts: Sequence[str]) -> Places:
-        """Find the parts of each line; there is one at least."""
-        data, heads, stops = _joined(texts)
-        alike = self._forms.number_bytes(folded(data), heads, stops)
-        first = np.empty(len(self._forms), np.int64)
-        first[alike[::-1]] = np.arange(len(texts))[::-1]
-        self._learn([texts[place] for place in first[len(self._limits) :].tolist()])
-        fits = np.array([one is not None for one in self._limits], bool)[alike]
-        fits &= _within(data, heads, alike, [one or [] for one in self._limits])
+    def places(self, begin: int, stop: int) -> Places:
+        """Find the parts of some of the lines."""
+        alike = self._page.forms[begin:stop].copy()
+        new = np.flatnonzero(self._limits_of[alike] == _UNREAD)
+        self._learn(alike[new], new + begin)
         spans = self._spans[alike]
+        fits = self._limits_of[alike] >= 0
+        fits &= self._within(begin, stop, alike)
         for place in np.flatnonzero(~fits).tolist():
-            spans[place] = self._spans_in(self._pattern.match(texts[place]), texts[place])
-            alike[place] = len(self._forms) + place
+            text = self._page[begin + place]
+            spans[place] = self._spans_in(self._pattern.match(text), text)
+            alike[place] = len(self._spans) + place
         return Places(spans[:, :, 0].T, spans[:, :, 1].T, alike)
 
-    def _learn(self, texts: Sequence[str]) -> None:
+    def _learn(self, forms: Ints, lines: Ints) -> None:
         """Read the first line of each new form."""
-        read = [self._read(text) for text in texts]
-        spans = np.array([spans for spans, _ in read], np.int64).reshape(-1, *self._spans.shape[1:])
-        self._spans = np.concatenate((self._spans, spans))
-        self._limits += [limits for _, limits in read]
+        forms, firsts = np.unique(forms, return_index=True)
+        for form, line in zip(forms.tolist(), lines[firsts].tolist(), strict=True):
+            self._spans[form], limits = self._read(self._page[line])
+            self._limits_of[form] = -1 if limits is None else self._limits[tuple(limits)]
+
+    def _within(self, begin: int, stop: int, alike: Ints) -> NDArray[np.bool_]:
+        """Which lines have all their numbers within the limits of their form."""
+        whole, starts, _ = self._page.raw
+        data, heads = np.frombuffer(whole + b"00", np.uint8), starts[begin:stop]
+        # nearly all forms have their stamps at the places of another's: lines are looked at together by these
+        kinds = self._limits_of[alike] + 1
+        order = sorting(kinds)
+        bounds = np.searchsorted(kinds[order], np.arange(1, len(self._limits) + 2)).tolist()
+        within = np.ones(len(heads), bool)
+        for limits, (first, last) in zip(self._limits, pairwise(bounds), strict=True):
+            lines = order[first:last]
+            for start, digits, least, largest in limits:
+                at = heads[lines] + start
+                number = data[at].astype(np.int64) - _ZERO
+                if digits == 2:
+                    number = 10 * number + data[at + 1] - _ZERO
+                within[lines] &= (least <= number) & (number <= largest)
+        return within
 
     def _spans_in(self, found: re.Match[str] | None, text: str) -> list[tuple[int, int]]:
         if found is None:
@@ -113,7 +139,7 @@ def lines_that_fit(header: Header, texts: Sequence[str]) -> list[bool]:
     [True, False, False]
     """
     if texts and header.kind == "columns" and header.inner is None:
-        fits: list[bool] = (HeaderForms(header).places(texts).begins[0] >= 0).tolist()
+        fits: list[bool] = (HeaderForms(header, Page.of(texts)).places(0, len(texts)).begins[0] >= 0).tolist()
         return fits
     return [header.split(text) is not None for text in texts]
 
@@ -139,35 +165,3 @@ def _limits(form: Stamp, found: re.Match[str] | None, text: str) -> list[Limit] 
             limits.append((at, stop - start, *_LIMITS[name]))
     # of a zone every digit counts
     return limits + [(at, 1, int(text[at]), int(text[at])) for at in range(*zone) if text[at] in "0123456789"]
-
-
-def _joined(texts: Sequence[str]) -> tuple[bytes, Ints, Ints]:
-    """The bytes of texts in one piece, and where each begins and ends."""
-    whole = "".join(texts)
-    if whole.isascii():
-        data, sizes = whole.encode("ascii"), np.fromiter(map(len, texts), np.int64, len(texts))
-    else:
-        raw = [text.encode("utf-8", "surrogatepass") for text in texts]
-        data, sizes = b"".join(raw), np.fromiter(map(len, raw), np.int64, len(raw))
-    stops = np.cumsum(sizes)
-    return data, stops - sizes, stops
-
-
-def _within(whole: bytes, heads: Ints, alike: Ints, limits: Sequence[Sequence[Limit]]) -> NDArray[np.bool_]:
-    """Which lines have all their numbers within the limits of their form."""
-    data = np.frombuffer(whole + b"00", np.uint8)
-    # nearly all forms have their stamps at the places of another's: lines are looked at together by these
-    known: dict[tuple[Limit, ...], int] = numbering()
-    kinds = numbered(map(tuple, limits), known)[alike]
-    order = np.argsort(kinds, kind="stable") if len(known) > 1 else np.arange(len(kinds))
-    bounds = np.searchsorted(kinds[order], np.arange(len(known) + 1)).tolist()
-    within = np.ones(len(heads), bool)
-    for kind, (begin, end) in zip(known, pairwise(bounds), strict=True):
-        lines = order[begin:end]
-        for start, digits, least, largest in kind:
-            at = heads[lines] + start
-            number = data[at].astype(np.int64) - _ZERO
-            if digits == 2:
-                number = 10 * number + data[at + 1] - _ZERO
-            within[lines] &= (least <= number) & (number <= largest)
-    return within

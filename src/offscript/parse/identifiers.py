@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from offscript.parse.atoms import AFTER_DIGIT, DIGIT, START, cut
-from offscript.parse.forms import Messages
+from offscript.parse.messages import Messages
 from offscript.parse.session_key import SessionKey
 from offscript.parse.texts import Texts
 
@@ -104,9 +104,7 @@ class Sample:
         self.messages = messages
         self.sizes = np.bincount(messages.codes, minlength=len(messages.forms))
         self._ids = Texts()
-        self._text = "\n".join(messages.texts)
-        lengths = np.fromiter(map(len, messages.texts), np.int64, len(messages)) + 1
-        self._heads = np.cumsum(lengths) - lengths
+        self._page = messages.page
 
     def found(self, places: Places) -> Found:
         """Read the ids at some places of all messages; a number stands for the same text in all that is found."""
@@ -114,8 +112,8 @@ class Sample:
         spans = np.full((2, len(self.messages.forms)), -1)
         spans[:, places.forms] = places.starts, places.ends
         lines = np.flatnonzero(spans[0][codes] >= 0)
-        starts, stops = spans[:, codes[lines]] + self._heads[lines]
-        return Found(lines, self._ids.number_spans(self._text, starts, stops), self._ids)
+        starts, stops = spans[:, codes[lines]] + self._page.starts[lines]
+        return Found(lines, self._page.number(self._ids, starts, stops), self._ids)
 
     def count(self, places: Places) -> int:
         """Count the messages that have an id at these places."""

@@ -87,18 +87,21 @@ def _find_stamp(texts: Sequence[str], forms: Sequence[str]) -> tuple[Column, ...
     glued = is_share(texts, re.compile(r"<\d{1,3}>(?:1\s)?").match, REGULAR * len(texts))
     bodies = [re.sub(r"^<\d{1,3}>(?:1\s)?", "", text) if glued else text for text in texts]
     places: Counter[tuple[str, int]] = Counter()
-    openings: dict[str, list[_Opening]] = {}
-    for text in bodies:
-        places.update(_stamps_in(text, forms, openings))
-    fixed = [(place, n) for place, n in places.items() if n >= LEAST_COVERAGE * len(texts)]
     floating = Counter[str]()
-    for (form, _), n in places.items():
-        floating[form] += n
+    openings: dict[str, list[_Opening]] = {}
+    for done, text in enumerate(bodies):
+        if max(floating.values(), default=0) + len(bodies) - done < LEAST_COVERAGE * len(texts):
+            return ()
+        found = _stamps_in(text, forms, openings)
+        places.update(found)
+        for form, _ in found:
+            floating[form] += 1
+    fixed = [(place, n) for place, n in places.items() if n >= LEAST_COVERAGE * len(texts)]
     first = (Column("priority"),) if glued else ()
     most = max((n for _, n in fixed), default=0)
     if fixed and most * 1.1 >= max(floating.values()):
         best = [(form, skip) for (form, skip), n in fixed if n >= REGULAR * most]
-        form, skip = best[0] if len(best) == 1 else min(best, key=lambda place: _stamp_rank(bodies, *place))
+        form, skip = _best_stamp(bodies, best)
         return (*first, *_prefix(bodies, form, skip), Column("stamp", form=form))
     form, n = floating.most_common(1)[0] if floating else ("", 0)
     if n >= LEAST_COVERAGE * len(texts):
@@ -157,30 +160,44 @@ def _starts() -> list[tuple[str, re.Pattern[str]]]:
     return [(form, re.compile(OPEN + stamp(form).start())) for form in FORMATS]
 
 
-def _stamp_rank(bodies: Sequence[str], form: str, skip: int) -> tuple[bool, bool, int, float, int]:
-    """Smallest is best: has the date, has a fraction, comes early, and runs most smoothly (day or month first?)."""
-    kind, pattern = stamp(form), compile_columns((*(Column("word"),) * skip, Column("stamp", form=form)))[0]
+def _best_stamp(bodies: Sequence[str], places: Sequence[tuple[str, int]]) -> tuple[str, int]:
+    """The stamp that has the date, has a fraction, comes early, and runs most smoothly (day or month first?)."""
+    best = [place for place in places if stamp(place[0]).repeats is None] or places
+    if len(best) > 1:
+        matches = {place: _matches(bodies, *place) for place in best}
+        plain = {place: (not any(match["f"] for match in found), place[1]) for place, found in matches.items()}
+        best = [place for place in best if plain[place] == min(plain.values())]
+    if len(best) > 1:
+        return min(best, key=lambda place: (_travel(place[0], matches[place]), _order(place[0])))
+    return best[0]
+
+
+def _matches(bodies: Sequence[str], form: str, skip: int) -> list[re.Match[str]]:
+    """What a stamp behind so many words matches in the lines that have it."""
+    pattern = compile_columns((*(Column("word"),) * skip, Column("stamp", form=form)))[0]
+    return [match for text in bodies if (match := pattern.match(text))]
+
+
+def _travel(form: str, matches: Sequence[re.Match[str]]) -> float:
+    """How many seconds lie between each line and the next, in all."""
     times: list[float] = []
-    fraction = False
-    for text in bodies:
-        if match := pattern.match(text):
-            a, f, b, z = match.group("a", "f", "b", "z")
-            fraction = fraction or f is not None
-            if (seconds := kind.seconds(a, f, b, z, times[-1] if times else None)) is not None:
-                times.append(seconds)
-    travel = sum(abs(later - earlier) for earlier, later in pairwise(times))
-    order = FORMATS.index(form) if form in FORMATS else 0
-    return kind.repeats is not None, not fraction, skip, travel, order
+    for match in matches:
+        a, f, b, z = match.group("a", "f", "b", "z")
+        if (seconds := stamp(form).seconds(a, f, b, z, times[-1] if times else None)) is not None:
+            times.append(seconds)
+    return sum(abs(later - earlier) for earlier, later in pairwise(times))
+
+
+def _order(form: str) -> int:
+    return FORMATS.index(form) if form in FORMATS else 0
 
 
 def _prefix(bodies: Sequence[str], form: str, skip: int) -> list[Column]:
     """The words before the stamp: passed over where constant or a time, else named by their place."""
     seen: list[list[str]] = [[] for _ in range(skip)]
-    pattern, _ = compile_columns((*(Column("word"),) * skip, Column("stamp", form=form)))
-    for text in bodies:
-        if pattern.match(text):
-            for values, token in zip(seen, _TOKEN.finditer(text), strict=False):
-                values.append(token.group())
+    for match in _matches(bodies, form, skip) if skip else ():
+        for values, token in zip(seen, _TOKEN.finditer(match.string), strict=False):
+            values.append(token.group())
     return [Column("word", f"column{at + 1}" if _is_id(values) else "") for at, values in enumerate(seen)]
 
 

@@ -163,16 +163,16 @@ def learn(
     report = progress if progress is not None else _silent
     pieces = pieces_of(lines) if isinstance(lines, InPieces) else ([line] for line in lines)
     ahead, first = first_lines(pieces, config.sample_lines)
-    if not first.texts:
+    if not first.sources:
         raise InputError("no lines to learn from", remedy="give a log with at least a few hundred lines")
-    header = header if header is not None else detect_header(first.texts)
+    header = header if header is not None else detect_header(first.page)
     discovery = _session_key(first, header, config)
     records = Records(header)
     spell = Spell(tau=config.tau, max_templates=config.max_templates)
     read = _Read(records, discovery.key, spell, report, CellStore(config.max_training_entries) if cells else None)
     for piece in (stream := chain(ahead, pieces)):
         if not isinstance(piece, list) and _can_scan(header, discovery.key):
-            read.in_columns(chain([piece], stream), first.texts[:SHAPES_SAMPLE])
+            read.in_columns(chain([piece], stream), first.page[:SHAPES_SAMPLE])
         else:
             read.one_by_one(piece)
     if read.kept.cells is not None:
@@ -285,4 +285,4 @@ def _session_key(first: FirstLines, header: Header, config: Config) -> Discovery
     if config.session is not None:
         key = SessionKey.none() if config.session == "none" else SessionKey.from_pattern(config.session)
         return Discovery(key, ())
-    return discover_in_lines(first.texts, first.sources, header)
+    return discover_in_lines(first.page, first.sources, header)

@@ -25,6 +25,7 @@ from offscript.parse.compiled import compiled, inlined
 from offscript.parse.folds import CUT_ENDS, LONGEST_SHAPE, SHAPE_ROOM, fold
 from offscript.parse.forms import form_of
 from offscript.parse.header import Header
+from offscript.parse.page import Page, first_of_each
 from offscript.parse.session_key import MAX_ID, SessionKey
 from offscript.parse.stamps import SPANNED, WIDTH, Row, read_stamp, row_of
 from offscript.parse.times import Stamp, stamp
@@ -147,7 +148,9 @@ class HeaderShapes:
         self._shape = np.zeros(SHAPE_ROOM, np.uint8)
         self.own, self.words = 0, 1
         if self._columns:
-            found = map(self._pattern.match, sample)
+            page = Page.of(sample)
+            # lines that differ in digits have as many words, but for damaged stamps, which are read alone anyway
+            found = map(self._pattern.match, page.some(first_of_each(page.forms)[0]))
             headers = {form_of(match.group()) for match in found if match is not None}
             self.own = max(map(self._words_in, headers), default=0)
             self.words = max(self.own, sum(map(_most_words, self._columns))) + 1

@@ -41,6 +41,11 @@ class Texts(Sequence[str]):
         self._numbers: dict[str, int] = numbering()
         self._held: list[str] = []
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether texts are numbered as bytes."""
+        return self._interner is not None
+
     def number(self, texts: Sequence[str | None]) -> Ints:
         """Return the numbers of some texts, -1 for None."""
         given = [text for text in texts if text is not None]
