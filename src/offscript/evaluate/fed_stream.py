@@ -50,8 +50,8 @@ class Outcome:
 
     `flagged` (n,) says of each entry what was said when it came. `reports` are the places of the false alarms that
     were reported, `learnt` those that were learnt from, and `refused` those tried in vain: the others were accepted
-    already when their report came, or could not be learnt. `judging` are the seconds that judging took in all,
-    `updates` those of each update, refused ones included.
+    already when their report came, or could not be learnt. `judging` are the processor seconds that judging took
+    in all, `updates` those of each update, refused ones included.
     """
 
     begin: int
@@ -138,9 +138,9 @@ class _Run:
         return end
 
     def _learn(self, place: int) -> bool:
-        began = time.perf_counter()
+        began = time.process_time()
         done = self._detector.learn(place)
-        self.updates.append(time.perf_counter() - began)
+        self.updates.append(time.process_time() - began)
         (self.learnt if done else self.refused).append(place)
         return done
 
@@ -158,9 +158,9 @@ class _Run:
             self._matters = known & self._detector.would_learn(self._waiting)
 
     def _flags(self, places: Places) -> Flags:
-        began = time.perf_counter()
+        began = time.process_time()
         found = self._detector.flags(places)
-        self.judging += time.perf_counter() - began
+        self.judging += time.process_time() - began
         return found
 
 

@@ -70,7 +70,7 @@ def read_key_lines(path: Path) -> list[Session]:
     """
     sessions: list[Session] = []
     blank = 0
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         if not line.strip():
             blank = blank or number
             continue
@@ -125,7 +125,8 @@ def _opened(path: Path) -> TextIO:
     return io.TextIOWrapper(raw, "utf-8-sig", newline="")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file, packed (`.gz`) or not, with their numbers from 1; InputError when it is damaged."""
     with _opened(path) as file:
         try:
             yield from enumerate(file, 1)
