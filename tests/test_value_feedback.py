@@ -397,6 +397,15 @@ def test_a_range_widened_bit_by_bit_shows_in_the_sum(place: tuple[Path, dict[str
     assert re.search(r"value 2: normal up to [5-9],\d{3} now \(was 6\d\d\), by (8|9|10) reports", line), line
 
 
+def test_what_is_accepted_already_makes_no_version(place: tuple[Path, dict[str, list[str]]]) -> None:
+    """The twin of what was learnt is accepted: reported too, it changes nothing, and that is said."""
+    folder, ids = place
+    one, other = ids[Reason.NEW_VALUE]
+    run("learn", folder, one, "--normal")
+    assert "version 2, in force, accepts all of this; no other was made" in run("learn", folder, other, "--normal")
+    assert current_version(folder) == 2
+
+
 def test_the_last_word_holds(place: tuple[Path, dict[str, list[str]]]) -> None:
     """Confirmed, taken back, confirmed again: each time the other word is said to go, and how."""
     folder, ids = place

@@ -136,6 +136,10 @@ def _learn(
     if preview:
         say("a preview: nothing was changed")
         return
+    if not lesson.changes:
+        journal.note([verdict.id for verdict in known], normal=True, **word)
+        say(f"version {model.version}, in force, accepts all of this; no other was made")
+        return
     check_pace(folder, datetime.now(UTC))
     saved = lesson.model.save(folder, **word, changes=lesson.changes)
     journal.note([verdict.id for verdict in known], normal=True, **word)
