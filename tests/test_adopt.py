@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.test_feedback import judged, of_reason
 
-from offscript import Detector, Line, Model, ModelError, Reason, StateError, Verdict
+from offscript import Detector, Line, Model, ModelError, Reason, StateError, Verdict, detect, read
 from offscript.alphabet import Alphabet, Passage
 from offscript.feedback import learn
 from offscript.journal import record_of
@@ -200,3 +201,26 @@ def test_a_line_known_beside_under_another_key_stays_known(family: tuple[Model, 
     keys = [row["extra"]["last"][3] for row in rows]
     assert keys[0] > 0
     assert keys[1] == keys[0] + 1
+
+
+def test_a_file_is_judged_on_by_what_was_learnt_of_its_beginning(
+    service_model: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """While `detect` goes through a file in columns, a report is learnt: from a block on, its line is no news."""
+    monkeypatch.setattr("offscript.detector.is_compiled", lambda _: True)
+    for name, value in (("detection.READ_FIRST", 0), ("detection.TOGETHER", 1), ("sources.files.PIECE", 4_000)):
+        monkeypatch.setattr(f"offscript.{name}", value)
+    texts = [text for text in told_texts(sessions=200) if "beta" not in text]
+    log = tmp_path / "long.log"
+    log.write_text("\n".join(texts) + "\n", "utf-8")
+    plain = of_reason(judged(service_model, texts), Reason.NEW_KEY)
+    detector, found = Detector(service_model), list[Verdict]()
+    for verdict in detect(service_model, read(str(log)), detector=detector):
+        if not of_reason(found, Reason.NEW_KEY) and verdict.reason is Reason.NEW_KEY:
+            detector.learn([verdict]).result(60)
+        found.append(verdict)
+    assert detector._in_blocks
+    assert detector.counts["lines"] == len(texts)
+    numbers = [verdict.entry.line.number for verdict in of_reason(found, Reason.NEW_KEY)]
+    assert numbers == [verdict.entry.line.number for verdict in plain[: len(numbers)]]
+    assert 0 < len(numbers) < len(plain) / 2
