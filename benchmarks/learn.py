@@ -5,6 +5,7 @@
 A model of rendered HDFS sessions judges a rendered log with anomalies; what it flags is reported as false alarms. Times
 are of the processor, all threads together, unless the wall is said: on a shared machine that says how long others had
 it. What matters: a warm update under a second, a thousand reports under a minute, and live lines that do not wait.
+The key model alone is timed by `benchmarks.updates`.
 """
 
 from __future__ import annotations
