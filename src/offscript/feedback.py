@@ -98,6 +98,15 @@ def readable(verdict: Verdict, keys: Collection[int]) -> bool:
     return all(key <= 0 or key in keys for key in (*verdict.history, verdict.entry.key))
 
 
+def holds_enough(model: Model, verdict: Verdict) -> bool:
+    """Return whether a verdict says all that it takes to learn it, or to try an update against it (ours)."""
+    try:
+        _check(model, verdict)
+    except UsageError:
+        return False
+    return True
+
+
 def accepted(model: Model, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Return those of some verdicts that the model would not give any more: what a preview shows (ours).
 

@@ -13,7 +13,7 @@ import typer
 from offscript.console import Output, chosen, emit, print_rows, say
 from offscript.entries import Verdict
 from offscript.errors import ModelError, UsageError
-from offscript.feedback import accepted, by_name, learn, readable
+from offscript.feedback import accepted, by_name, holds_enough, learn, readable
 from offscript.journal import Journal
 from offscript.model import Model, current_version, journal_path, load
 from offscript.taught_in_all import taught_in_all
@@ -112,6 +112,7 @@ def _learn(
     right, told = journal.confirmed(model.lineage), {verdict.id for verdict in known}
     taken_back = [verdict.id for verdict in right if verdict.id in told]
     confirmed, silent = _split(folder, model, journal, [verdict for verdict in right if verdict.id not in told])
+    little = [verdict for verdict in confirmed if not holds_enough(model, verdict)]
     stored, others = _split(folder, model, journal, journal.verdicts(model.lineage))
     lesson = learn(model, by_name(model, known, stored), confirmed=by_name(model, confirmed, stored))
     before = {verdict.id for verdict in accepted(model, stored)}
@@ -132,6 +133,12 @@ def _learn(
         say(
             f"{len(silent):,} of them confirmed as anomalies, against which this update was not tried: {named}; "
             "to have them tried, run `offscript detect` on their log again"
+        )
+    if little:
+        named = ", ".join(verdict.id for verdict in little[:SHOWN])
+        say(
+            f"of {len(little):,} confirmed anomalies the journal does not hold what it takes to try an update against "
+            f"them: {named}; run `offscript detect` on their log again"
         )
     if preview:
         say("a preview: nothing was changed")
