@@ -17,6 +17,7 @@ from tests.test_versions import run
 
 from offscript import Detector, Model, Reason, Verdict, cli, load
 from offscript.announce import journalled
+from offscript.detect_report import Kept, write_report
 from offscript.feedback import learn
 from offscript.journal import Journal
 from offscript.model import journal_path, switch
@@ -162,8 +163,6 @@ def test_a_report_of_a_stream_holds_verdicts_of_a_version_gone_back_from(
     watched: Watched, news: list[Verdict], tmp_path: Path
 ) -> None:
     """The page is made by the version in force at the end; steps that it does not know are no reason to fail."""
-    from offscript.detect_report import Kept, write_report
-
     second = learn(watched.first, news[:1]).model.save(watched.folder)
     texts, kept, detector = texts_with_news(), Kept(), Detector(second)
     list(kept.passing(detector.push_block(lines_of(texts))))
@@ -172,6 +171,29 @@ def test_a_report_of_a_stream_holds_verdicts_of_a_version_gone_back_from(
     list(kept.passing(detector.close(complete=True)))
     write_report(tmp_path / "page.html", detector, kept, None, again=(), model=None)
     assert (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_a_report_calls_no_line_by_the_name_of_another(watched: Watched, tmp_path: Path) -> None:
+    """Two versions gave one key to two lines: what the first called by it is unknown on a page made by the second."""
+    texts = service_log(30, seed=5)
+    stem = texts[-1].split("] ")[0]
+    odd = [f"{stem}] alpha widget rose loudly", f"{stem}] gamma lever broke"]
+    alpha, beta = (
+        learn(watched.first, Detector(watched.first).push_block(lines_of([f"{stem}] {message}"]))).model
+        for message in ("alpha widget rose loudly", "beta gadget sank quietly")
+    )
+    detector = Detector(alpha)
+    kept = Kept(judge=lambda: detector.model)
+    told = list(kept.passing(detector.push_block(lines_of([*texts, *odd]))))
+    fresh = max(alpha.templates.keys())
+    assert any(fresh in verdict.history for verdict in told)
+    detector.adopt(beta)
+    told += kept.passing(detector.close(complete=True))
+    as_by_beta = kept.as_by(beta)
+    assert [verdict.id for verdict in as_by_beta] == [verdict.id for verdict in told]
+    assert not [verdict for verdict in as_by_beta if fresh in verdict.history or verdict.entry.key == fresh]
+    assert kept.as_by(alpha)[: kept.versions[1][0]] == told[: kept.versions[1][0]]
+    write_report(tmp_path / "page.html", detector, kept, None, again=(), model=None)
 
 
 def test_the_version_can_be_kept(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,8 @@ def detect_verb(
         raise UsageError("--follow takes one file", remedy="give one file, or pipe `tail -F` into `detect MODEL -`")
     if report is not None:
         check_report(report, logs, model)
-    detector, kept = Detector(judge), Kept()
+    detector = Detector(judge)
+    kept = Kept(judge=lambda: detector.model)
     journal = None if no_journal else Journal(journal_path(model))
     live = follow_file or logs == ["-"]
     if live:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from offscript.alphabet import Alphabet
 from offscript.casefile import Case, cases
 from offscript.console import progress_bar, say
 from offscript.detector import COUNTED, Detector
@@ -17,6 +18,7 @@ from offscript.entries import Line, Verdict
 from offscript.errors import UsageError
 from offscript.feedback import readable
 from offscript.incidents import gap_of, incidents
+from offscript.model import Model
 from offscript.model_workflows import workflows_if_quick
 from offscript.report.contents import Contents, Shown
 from offscript.report.page import page
@@ -35,19 +37,38 @@ FIRST_LINES = 50
 
 @dataclass(slots=True)
 class Kept:
-    """The verdicts that pass by, the first `VERDICTS_KEPT` of them kept; `more` counts the others."""
+    """The verdicts that pass by, the first `VERDICTS_KEPT` of them kept; `more` counts the others.
+
+    `judge` tells which version judges, where that may change; `versions` are those that did, each with how many
+    verdicts were kept before its first.
+    """
 
     verdicts: list[Verdict] = field(default_factory=list)
     more: int = 0
+    judge: Callable[[], Model] | None = None
+    versions: list[tuple[int, Model]] = field(init=False, default_factory=list)
 
     def passing(self, verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
         """Yield the verdicts unchanged."""
         for verdict in verdicts:
+            if self.judge is not None and (not self.versions or self.versions[-1][1] is not self.judge()):
+                self.versions.append((len(self.verdicts), self.judge()))
             if len(self.verdicts) < VERDICTS_KEPT:
                 self.verdicts.append(verdict)
             else:
                 self.more += 1
             yield verdict
+
+    def as_by(self, model: Model) -> list[Verdict]:
+        """The verdicts as by one version: lines that it does not know, or by another key, are unknown to it."""
+        keys = frozenset(model.templates.keys())
+        found = [_with_unknown(verdict, keys) for verdict in self.verdicts]
+        now = Alphabet.of(model)
+        for (first, version), (end, _) in pairwise([*self.versions, (len(found), model)]):
+            if version is not model:
+                shared = Alphabet.of(version).shared(now)
+                found[first:end] = [_with_unknown(verdict, shared) for verdict in found[first:end]]
+        return found
 
 
 def check_report(path: Path, logs: Sequence[str] = (), model: Path | None = None) -> None:
@@ -163,8 +184,7 @@ def report_of(
         workflows: those of the model, on which sessions are laid; without them no task is told or drawn.
     """
     model = detector.model
-    keys = frozenset(model.templates.keys())
-    verdicts = [verdict if readable(verdict, keys) else _with_unknown(verdict, keys) for verdict in kept.verdicts]
+    verdicts = kept.as_by(model)
     found = {} if again is None else cases(model, again, verdicts, anywhere=anywhere)
     diagnoser = Diagnoser(model, workflows)
     grouped = incidents(verdicts, lambda verdict: _diagnosed(diagnoser, verdict, found.get(verdict.id)), gap_of(model))
@@ -184,6 +204,8 @@ def report_of(
 
 def _with_unknown(verdict: Verdict, keys: Set[int]) -> Verdict:
     """The verdict as by a version that has these keys: lines of others are unknown to it."""
+    if readable(verdict, keys):
+        return verdict
     history = tuple(key if key in keys else 0 for key in verdict.history)
     entry = verdict.entry
     if entry.key > 0 and entry.key not in keys:
