@@ -33,7 +33,8 @@ DELAY: Final = 1_000
 
 MOST: Final = 300
 """Updates after which nothing more is taught to the model with the paper's settings: as many as the rule of new keys
-needs on this stream. Its false alarms are two in three entries, and to teach them all would take days (ours)."""
+needs on this stream. It has false alarms in most entries, and each takes an update: the run is to end within the hour
+(ours)."""
 
 POINTS: Final = 500
 """Points of a progressive curve."""
