@@ -66,28 +66,29 @@ def as_written(rows: dict[str, Any]) -> dict[str, Any]:
 
 
 @STORIES
-@given(data=st.data())
-def test_a_switch_is_a_new_detector_from_the_state(family: tuple[Model, ...], data: st.DataObject) -> None:
+@given(
+    switches=st.lists(st.tuples(st.integers(0, len(LINES)), st.integers(0, 2)), max_size=5),
+    looks=st.sets(st.integers(0, 5)),
+)
+def test_a_switch_is_a_new_detector_from_the_state(
+    family: tuple[Model, ...], switches: list[tuple[int, int]], looks: set[int]
+) -> None:
     """A switch before any line, to any version of the family, is `Detector(version, state)`; changes tell all of it.
 
     Verdicts, counts, state and the rows kept from `changes` are the same whether lines come alone or together.
     """
-    places = data.draw(st.lists(st.integers(0, len(LINES)), max_size=5).map(sorted), label="places")
-    versions = data.draw(st.lists(st.sampled_from(family), min_size=len(places), max_size=len(places)))
-    looks = data.draw(st.sets(st.integers(0, len(places))), label="looks")
-    live = naive = Detector(family[0])
+    live, naive = Detector(family[0]), Detector(family[0])
     kept: dict[str, Any] = live.changes()
-    naive = Detector(family[0])
     begin = 0
-    for number, (place, version) in enumerate([*zip(places, versions, strict=True), (len(LINES), None)]):
+    for number, (place, which) in enumerate([*sorted(switches), (len(LINES), None)]):
         some, begin = LINES[begin:place], place
         together = told(live.push_block(some))
         assert together == told([verdict for line in some for verdict in naive.push(line)])
         if number in looks:
             kept |= as_written(live.changes())
-        if version is not None:
-            live.adopt(version)
-            naive = Detector(version, as_written(naive.state()))
+        if which is not None:
+            live.adopt(family[which])
+            naive = Detector(family[which], as_written(naive.state()))
         assert live.state() == naive.state()
     kept |= as_written(live.changes())
     assert {name: row for name, row in kept.items() if row is not None} == as_written(live.state())
@@ -97,15 +98,15 @@ def test_a_switch_is_a_new_detector_from_the_state(family: tuple[Model, ...], da
 
 @pytest.mark.parametrize("ahead", [False, True])
 @STORIES
-@given(data=st.data())
+@given(places=st.lists(st.integers(1, len(LINES) - 1), max_size=6), at=st.integers(0, 6), which=st.integers(0, 2))
 def test_blocks_scanned_ahead_are_judged_by_the_version_in_force(
-    family: tuple[Model, ...], monkeypatch: pytest.MonkeyPatch, ahead: bool, data: st.DataObject
+    family: tuple[Model, ...], monkeypatch: pytest.MonkeyPatch, ahead: bool, places: list[int], at: int, which: int
 ) -> None:
     """Whole blocks, read before the switch or after it, give what single lines give with the switch at that place."""
     monkeypatch.setattr("offscript.detector.is_compiled", lambda _: True)
-    cuts = sorted({0, len(LINES), *data.draw(st.lists(st.integers(1, len(LINES) - 1), max_size=6))})
+    cuts = sorted({0, len(LINES), *places})
     pieces = [LINES[begin:end] for begin, end in pairwise(cuts)]
-    at, version = data.draw(st.integers(0, len(pieces) - 1)), data.draw(st.sampled_from(family))
+    at, version = at % len(pieces), family[which]
     in_columns, in_lines = Detector(family[1]), Detector(family[1])
     blocks: Iterator[Any] = in_columns.scanned(iter([in_bytes(piece) for piece in pieces]))
     if ahead:
