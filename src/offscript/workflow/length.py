@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from offscript.workflow.machine import Machine
+from offscript.workflow.machine import Link, Machine
 from offscript.workflow.tree import Kind, Tree
 from offscript.workflow.walk import lay, mistakes
 
@@ -101,8 +101,9 @@ class _Options:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
+        self._joins = {position.out for position in machine.positions if position.levels}
         self._known: dict[int, tuple[dict[int, int], tuple[int, ...]]] = {}
-        self._numbers: dict[tuple[int, ...], int] = {(): END}  # so that those of steps begin at 1
+        self._numbers: dict[tuple[tuple[Link, ...], ...], int] = {(): END}  # so that those of steps begin at 1
 
     def met(self, run: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]] | None:
         """Which option each key was, and all that were possible there; None for a run that is not of the tree."""
@@ -120,10 +121,11 @@ class _Options:
 
     def _at(self, state: int) -> tuple[dict[int, int], tuple[int, ...]]:
         if state not in self._known:
-            nodes: dict[int, set[int]] = {}
+            nodes: dict[int, set[tuple[Link, ...]]] = {}
             for one in self._machine.states[state]:
                 for move in self._machine.moves(one):
-                    nodes.setdefault(move.key, set()).add(move.node)
+                    into = tuple(link for link in move.links if link[1] not in self._joins)
+                    nodes.setdefault(move.key, set()).add(into)
             by_key = {key: self._numbers.setdefault(tuple(sorted(at)), len(self._numbers)) for key, at in nodes.items()}
             ends = (END if state else NOTHING,) if self._machine.ends[state] else ()
             self._known[state] = by_key, (*sorted(by_key.values()), *ends)
