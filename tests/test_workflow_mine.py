@@ -11,8 +11,10 @@ from tests.naive_workflow import runs, trees
 from tests.strategies import FEW
 
 from offscript.workflow.length import described
-from offscript.workflow.mine import Miner, Room, mine, tidy
+from offscript.workflow.mine import Miner, mine
 from offscript.workflow.play import accepts, play
+from offscript.workflow.room import Room
+from offscript.workflow.tidy import tidy
 from offscript.workflow.tree import Tree, choice, loop, parallel, sequence, skip, step
 
 TASKS = {

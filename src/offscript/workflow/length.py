@@ -10,7 +10,9 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 
-from offscript.workflow.machine import Link, Machine
+import numpy as np
+
+from offscript.workflow.machine import Machine
 from offscript.workflow.tree import Kind, Tree
 from offscript.workflow.walk import lay, mistakes
 
@@ -22,6 +24,12 @@ LAID = 40
 
 END, NOTHING = 0, -1
 """Stand among the options for the end of a run, and for the end before anything came."""
+
+ROUNDS = 50
+"""Rounds in which weights are fitted at most; most are within a bit of the best after ten."""
+
+TINY = 1e-300
+"""Where nothing was possible nothing was taken: 0 / 0 is 0."""
 
 
 def tree_bits(tree: Tree, keys: int) -> float:
@@ -41,7 +49,7 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
     """Return the bits of the tree and of the runs told by it.
 
     A run that is on the tree is told step by step: of the steps possible at a point, each has a chance in proportion to
-    its weight, the share of the times it was possible that it was taken. A run that is not is told like one that is,
+    its weight. A run that is not is told like one that is,
     of the mean cost of a step, and its mistakes by place, kind and key: as many as is usual (EDITS), or with `laid`,
     which takes longer, as many as there are.
     """
@@ -85,15 +93,25 @@ def _entropy(*counts: int) -> float:
 
 
 def _choices(taken: Counter[int], chances: Counter[tuple[int, ...]]) -> float:
-    possible: Counter[int] = Counter()
-    for options, count in chances.items():
-        for option in options:
-            possible[option] += count
-    weight = {option: taken[option] / possible[option] for option in taken}
-    bits = -sum(count * math.log2(weight[option]) for option, count in taken.items())
-    return bits + sum(
-        count * math.log2(sum(weight.get(option, 0.0) for option in options)) for options, count in chances.items()
-    )
+    """The bits of all choices, with the weights under which they are fewest (Luce 1959; fitted as in Hunter 2004)."""
+    if not taken:
+        return 0.0
+    options = np.fromiter((option for options in chances for option in options), np.int64) - NOTHING
+    sets = np.repeat(np.arange(len(chances)), [len(options) for options in chances])
+    counts = np.fromiter(chances.values(), np.float64)
+    often = np.zeros(options.max() + 1)
+    for option, count in taken.items():
+        often[option - NOTHING] = count
+    weight = often / np.maximum(np.bincount(options, counts[sets]), 1)
+    met = often > 0
+    bits, before = math.inf, math.inf
+    for _ in range(ROUNDS):
+        whole = np.bincount(sets, weight[options])
+        before, bits = bits, float(counts @ np.log2(whole) - often[met] @ np.log2(weight[met]))
+        if before - bits < 1:
+            break
+        weight = often / np.maximum(np.bincount(options, (counts / whole)[sets]), TINY)
+    return min(bits, before)
 
 
 class _Options:
@@ -101,9 +119,8 @@ class _Options:
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
-        self._joins = {position.out for position in machine.positions if position.levels}
         self._known: dict[int, tuple[dict[int, int], tuple[int, ...]]] = {}
-        self._numbers: dict[tuple[tuple[Link, ...], ...], int] = {(): END}  # so that those of steps begin at 1
+        self._numbers: dict[tuple[int, ...], int] = {(): END}  # so that those of steps begin at 1
 
     def met(self, run: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]] | None:
         """Which option each key was, and all that were possible there; None for a run that is not of the tree."""
@@ -121,11 +138,10 @@ class _Options:
 
     def _at(self, state: int) -> tuple[dict[int, int], tuple[int, ...]]:
         if state not in self._known:
-            nodes: dict[int, set[tuple[Link, ...]]] = {}
+            nodes: dict[int, set[int]] = {}
             for one in self._machine.states[state]:
                 for move in self._machine.moves(one):
-                    into = tuple(link for link in move.links if link[1] not in self._joins)
-                    nodes.setdefault(move.key, set()).add(into)
+                    nodes.setdefault(move.key, set()).add(move.node)
             by_key = {key: self._numbers.setdefault(tuple(sorted(at)), len(self._numbers)) for key, at in nodes.items()}
             ends = (END if state else NOTHING,) if self._machine.ends[state] else ()
             self._known[state] = by_key, (*sorted(by_key.values()), *ends)

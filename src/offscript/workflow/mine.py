@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
@@ -18,7 +17,6 @@ from offscript.workflow.cuts import Cut, Follows, Run, Runs, find_cuts, follows,
 from offscript.workflow.doubles import put_together, told_apart
 from offscript.workflow.kinds import separate
 from offscript.workflow.length import described
-from offscript.workflow.machine import Machine
 from offscript.workflow.pieces import (
     Cutter,
     companions,
@@ -31,9 +29,12 @@ from offscript.workflow.pieces import (
     cut_when_even,
     only,
     shortened,
+    single_rounds,
     without,
 )
 from offscript.workflow.play import accepts
+from offscript.workflow.room import Room, sample
+from offscript.workflow.tidy import tidy
 from offscript.workflow.ties import tied_cuts
 from offscript.workflow.tree import Kind, Tree, choice, loop, parallel, sequence, skip, step
 
@@ -52,7 +53,8 @@ def mine(runs: Mapping[Run, int], rare: tuple[float, ...] = RARE) -> Tree:
     shares: dict[Tree, float] = {}
     room = Room()
     drafts = {share: described(Miner(share, 0).tree(runs), runs, laid=True) for share in rare}
-    for share in sorted(rare, key=drafts.__getitem__)[:DEEPER]:
+    deeper = len(rare) if len(runs) <= MANY else DEEPER
+    for share in sorted(rare, key=drafts.__getitem__)[:deeper]:
         tree = _miner(share, runs, room).tree(runs)
         shares.setdefault(tree, share)
         bits[tree] = bits.get(tree) or described(tree, runs, laid=True)
@@ -106,7 +108,7 @@ LOOSE = 2
 """How many unsure cuts may lie within each other before the first that holds is taken without comparing: a loop in a
 parallel part of a loop is as much as a task has, and each more doubles the work."""
 
-MANY = 500
+MANY = 1_000
 """Distinct runs beyond which unsure cuts are compared only where they do not lie within each other."""
 
 DEEPER = 2
@@ -117,36 +119,6 @@ LOOSER = (0.05, 0.15)
 
 SELDOM = 0.1
 """Part of such a share at which a key itself is noise: three sessions in a hundred at the most."""
-
-DRAFTED = 100
-"""Distinct runs, the commonest ones, by which unsure cuts are looked for, and compared at first."""
-
-MOST_COMPARED = 250_000
-"""Entries described, once for each unsure way, in all of one task: twice what the sessions of HDFS need, and half a
-minute of work where runs have no order at all and every way is as bad as the next."""
-
-
-@dataclass(slots=True)
-class Room:
-    """What is left of the work that one task may make: each comparison takes half of it at most."""
-
-    left: int = MOST_COMPARED
-
-    def of(self, runs: Counter[Run], ways: int) -> Counter[Run]:
-        """Take the commonest runs by which so many ways can still be compared; none when the room is used up.
-
-        >>> Room(100).of(Counter({(1, 2): 9, (2, 1): 8, (2,) * 50: 1}), 10)
-        Counter({(1, 2): 9, (2, 1): 8})
-        """
-        taken: Counter[Run] = Counter()
-        most = self.left // 2
-        for run, count in runs.most_common():
-            if len(run) * ways > most:
-                break
-            most -= len(run) * ways
-            self.left -= len(run) * ways
-            taken[run] = count
-        return taken
 
 
 class Miner:
@@ -189,17 +161,18 @@ class Miner:
         sure = _beside_loops(cuts, repeated)
         if sure:
             return self._assembled(sure, runs)
-        some = Counter(dict(runs.most_common(DRAFTED)))
-        ways = self._ways(some, graph, tied_cuts(runs, cuts, graph) + cuts)
+        ways = self._ways(runs, graph, tied_cuts(runs, cuts, graph) + cuts)
         if not self._left:
             return next(ways)(runs)
-        return self._compared(runs, some, list(ways))
+        return self._compared(runs, list(ways))
 
-    def _compared(self, runs: Counter[Run], some: Counter[Run], ways: list[Way]) -> Tree:
+    def _compared(self, runs: Counter[Run], ways: list[Way]) -> Tree:
         """The best of the unsure ways: all are tried in short, the most promising in full."""
-        some = self._room.of(some, len(ways))
+        some = self._room.of(sample(runs), len(ways))
         if not some:
             return ways[0](runs)
+        if len(ways) <= DEEPER:  # nothing to choose from but a flower: what lies within may be as unsure as this
+            return shortest((tidy(way(runs)) for way in ways), some)
         left = self._left
         self._left = 0
         drafts = [described(tidy(way(some)), some) for way in ways]
@@ -227,8 +200,7 @@ class Miner:
                 yield partial(self._after, min(graph.starts))
             if len(graph.ends) == 1:
                 yield partial(self._before, min(graph.ends))
-        flower = loop(choice(*map(step, graph.keys)), skip())
-        yield lambda _: flower
+        yield lambda _: _flower(graph.keys)
 
     def _looser(self, runs: Counter[Run]) -> Iterator[Way]:
         """Where more is taken for noise: sessions with keys that hardly any has, neighbours that seldom are."""
@@ -301,11 +273,21 @@ class Miner:
             partial(cut_between, ends=frozenset(graph.keys), starts=graph.starts),
         ]
         met: list[Counter[Run]] = [runs]
+        whole = single_rounds(runs)
+        if whole.total() < runs.total():
+            yield self._whole_rounds
         for cutter in cutters[even == 1 :]:
             rounds = cut_up(runs, cutter)
             if rounds.total() > (1 + self._rare) * runs.total() and rounds not in met:
                 met.append(rounds)
                 yield partial(self._again, cutter)
+
+    def _whole_rounds(self, runs: Runs) -> Tree:
+        """Runs that come round once show what a round is."""
+        tree = loop(self.tree(single_rounds(runs)), skip())
+        if not self._rare and not all(accepts(tree, run) for run in runs):  # rounds with loops in them
+            return _flower({key for run in runs for key in run})
+        return tree
 
     def _again(self, cutter: Cutter, runs: Runs) -> Tree:
         return loop(self.tree(cut_up(runs, cutter)), skip())
@@ -318,6 +300,10 @@ class Miner:
 
     def _with_between(self, key: int, runs: Runs) -> Tree:
         return loop(self.tree(cut_up(runs, partial(cut_out, key=key))), step(key))
+
+
+def _flower(keys: Iterable[int]) -> Tree:
+    return loop(choice(*map(step, sorted(keys))), skip())
 
 
 def _beside_loops(cuts: list[Cut], repeated: frozenset[int]) -> Cut | None:
@@ -354,36 +340,3 @@ def _seldom(runs: Counter[Run], share: float) -> frozenset[int]:
     for run, count in runs.items():
         having.update(dict.fromkeys(run, count))
     return frozenset(key for key, count in having.items() if count < share * runs.total())
-
-
-def tidy(tree: Tree) -> Tree:
-    """The same runs, said with fewer parts: parts within parts of a kind, skips where they say nothing."""
-    if not tree.parts:
-        return tree
-    parts = [tidy(part) for part in tree.parts]
-    if tree.kind is Kind.LOOP:
-        return _tidy_loop(*parts)
-    flat = [inner for part in parts for inner in (part.parts if part.kind is tree.kind else (part,))]
-    if tree.kind is Kind.CHOICE:
-        flat = list(dict.fromkeys(flat))
-        full = [part for part in flat if part.kind is not Kind.SKIP]
-        if full != flat and any(map(may_be_nothing, full)):
-            flat = full
-    else:
-        flat = [part for part in flat if part.kind is not Kind.SKIP]
-    if not flat:
-        return skip()
-    return flat[0] if len(flat) == 1 else Tree(tree.kind, 0, tuple(flat))
-
-
-def _tidy_loop(body: Tree, again: Tree) -> Tree:
-    if body.kind is Kind.SKIP and again.kind is Kind.SKIP:
-        return skip()
-    if again.kind is Kind.SKIP and body.kind is Kind.LOOP and may_be_nothing(body.parts[1]):
-        return body
-    return loop(body, again)
-
-
-def may_be_nothing(tree: Tree) -> bool:
-    """Whether the tree has a run without a key."""
-    return Machine(tree).accepts(())

@@ -14,6 +14,9 @@ Cutter: TypeAlias = Callable[[Run], list[Run]]
 AT_ONCE = 2
 """Equal keys in a row that are kept while cutting: to be repeated is all a cut can see."""
 
+OFTEN_AGAIN = 2
+"""How often at most a loop comes again for each time it ends: three rounds in the mean."""
+
 
 def shortened(runs: Runs) -> Counter[Run]:
     """Return the runs with no key more than AT_ONCE times in a row.
@@ -123,6 +126,22 @@ def cut_at_repeats(run: Run) -> list[Run]:
             met = set()
         met.add(key)
     return _pieces(run, places)
+
+
+def single_rounds(runs: Runs) -> Counter[Run]:
+    """Return the runs that are one round: no key twice, and not two of them, as often as chance puts such together.
+
+    >>> single_rounds({(1, 2): 60, (2, 1): 60, (3,): 120, (1, 2, 3): 15, (3, 3): 30})
+    Counter({(3,): 120, (1, 2): 60, (2, 1): 60})
+    """
+    once = {run: count for run, count in runs.items() if run and len(set(run)) == len(run)}
+    total = sum(runs.values())
+    found: Counter[Run] = Counter()
+    for run, count in once.items():
+        two = sum(once.get(run[:place], 0) * once.get(run[place:], 0) for place in range(1, len(run)))
+        if count * total > OFTEN_AGAIN * two:
+            found[run] = count
+    return found
 
 
 def companions(runs: Runs, rare: float) -> list[list[int]]:

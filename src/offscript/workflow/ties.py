@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 
+import numpy as np
+
 from offscript.workflow.cuts import Cut, Follows, Runs, components, unchained
 from offscript.workflow.tree import Kind
 
@@ -59,19 +61,13 @@ def _joined(graph: Follows, ties: list[tuple[int, int]]) -> list[set[int]]:
 
 
 def _ties(runs: Runs, keys: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The pairs of keys whose numbers in a run are surely correlated."""
-    total = sum(runs.values())
-    numbers = [(Counter(run), count) for run, count in runs.items()]
-    means = {key: sum(count * times[key] for times, count in numbers) / total for key in keys}
-    ties = []
-    for place, one in enumerate(keys):
-        for other in keys[place + 1 :]:
-            moments = [0.0, 0.0, 0.0]
-            for times, count in numbers:
-                a, b = times[one] - means[one], times[other] - means[other]
-                moments[0] += count * a * b
-                moments[1] += count * a * a
-                moments[2] += count * b * b
-            if abs(moments[0]) * math.sqrt(total) > SURELY * math.sqrt(moments[1] * moments[2]):
-                ties.append((one, other))
-    return ties
+    """The pairs of keys of which it surely depends on the one how often the other comes, or whether it comes at all."""
+    numbers = np.array([[times[key] for key in keys] for times in map(Counter, runs)], np.float64)
+    counts = np.array(list(runs.values()), np.float64)
+    surely = np.zeros((len(keys), len(keys)), np.bool_)
+    for values in (numbers, (numbers > 0).astype(np.float64)):
+        apart = values - counts @ values / counts.sum()
+        shared = (apart * counts[:, None]).T @ apart
+        spread = np.sqrt(np.outer(shared.diagonal(), shared.diagonal()))
+        surely |= np.abs(shared) * math.sqrt(counts.sum()) > SURELY * spread
+    return [(one, other) for a, one in enumerate(keys) for b, other in enumerate(keys) if a < b and surely[a, b]]
