@@ -28,6 +28,7 @@ from offscript.workflow.pieces import (
     cut_up,
     cut_when_even,
     only,
+    plausible,
     shortened,
     single_rounds,
     without,
@@ -104,6 +105,9 @@ MOST_NOISE = 0.07
 NEARLY = 0.05
 """How much longer a tree may be that leaves fewer sessions out, where more are left out than can be noise."""
 
+EXPECTED = 7
+"""Times that a key of a loop would have come twice, for none to be no chance: it is, once in a thousand (Poisson)."""
+
 LOOSE = 2
 """How many unsure cuts may lie within each other before the first that holds is taken without comparing: a loop in a
 parallel part of a loop is as much as a task has, and each more doubles the work."""
@@ -144,6 +148,8 @@ class Miner:
         return self._known[name]
 
     def _mined(self, runs: Counter[Run]) -> Tree:
+        if self._rare:
+            runs = plausible(runs, self._rare)
         total = runs.total()
         empty = runs.pop((), 0)
         if not runs or empty >= (1 - self._rare) * total > 0:
@@ -158,7 +164,7 @@ class Miner:
         if cuts and cuts[0].kind in SURE:
             return self._assembled(cuts[0], runs)
         repeated = _repeated(runs, self._rare)
-        sure = _beside_loops(cuts, repeated)
+        sure = _beside_loops(cuts, repeated, runs)
         if sure:
             return self._assembled(sure, runs)
         ways = self._ways(runs, graph, tied_cuts(runs, cuts, graph) + cuts)
@@ -306,14 +312,29 @@ def _flower(keys: Iterable[int]) -> Tree:
     return loop(choice(*map(step, sorted(keys))), skip())
 
 
-def _beside_loops(cuts: list[Cut], repeated: frozenset[int]) -> Cut | None:
+def _beside_loops(cuts: list[Cut], repeated: frozenset[int], runs: Runs) -> Cut | None:
     """A parallel cut as far as it is sure: what is not repeated is in no loop, whatever the rest is."""
     for cut in cuts:
-        once = [part for part in cut.parts if part.isdisjoint(repeated)]
+        once = [part for part in cut.parts if part.isdisjoint(repeated) and _is_outside(part, repeated, runs)]
         if cut.kind is Kind.PARALLEL and once:
             rest = frozenset(key for part in cut.parts if part not in once for key in part)
             return Cut(Kind.PARALLEL, (*once, rest) if rest else tuple(once))
     return None
+
+
+def _is_outside(part: frozenset[int], repeated: frozenset[int], runs: Runs) -> bool:
+    """Whether keys were seen often enough with those of a loop to have been seen twice, were they of it.
+
+    In a loop a key would follow itself as it follows the others: in proportion to how often they come.
+    """
+    if not repeated:
+        return True
+    here = there = together = 0
+    for run, count in runs.items():
+        one, other = (sum(key in some for key in run) for some in (part, repeated))
+        here, there = here + count * one, there + count * other
+        together += count * (one > 0 and other > 0)
+    return together * here > EXPECTED * 2 * (here + there)
 
 
 def _repeated(runs: Runs, rare: float) -> frozenset[int]:

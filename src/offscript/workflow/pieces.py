@@ -128,6 +128,28 @@ def cut_at_repeats(run: Run) -> list[Run]:
     return _pieces(run, places)
 
 
+def plausible(runs: Runs, rare: float) -> Counter[Run]:
+    """Return the runs but those that mistakes in others explain: one entry more, less, or changed with the next.
+
+    Such a run comes no more often than the share `rare` of all commoner runs that are one mistake away.
+
+    >>> plausible({(1, 2): 97, (2, 1): 1, (1,): 1, (3,): 1}, 0.03)
+    Counter({(1, 2): 97, (3,): 1})
+    """
+    shorter: dict[Run, set[Run]] = {}
+    for run in runs:
+        for place in range(len(run)):
+            shorter.setdefault(run[:place] + run[place + 1 :], set()).add(run)
+    found: Counter[Run] = Counter()
+    for run, count in runs.items():
+        near = set(shorter.get(run, ()))
+        near.update(run[:place] + run[place + 1 :] for place in range(len(run)))
+        near.update((*run[:place], run[place + 1], run[place], *run[place + 2:]) for place in range(len(run) - 1))
+        if count > rare * sum(runs[other] for other in near if runs.get(other, 0) > count):
+            found[run] = count
+    return found
+
+
 def single_rounds(runs: Runs) -> Counter[Run]:
     """Return the runs that are one round: no key twice, and not two of them, as often as chance puts such together.
 

@@ -33,6 +33,7 @@ def sample(runs: Runs, most: int = DRAFTED) -> Counter[Run]:
             taken += here
     return found
 
+
 MOST_COMPARED = 250_000
 """Entries described, once for each unsure way, in all of one task: twice what the sessions of HDFS need, and half a
 minute of work where runs have no order at all and every way is as bad as the next."""
