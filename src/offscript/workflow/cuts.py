@@ -54,6 +54,8 @@ class Cut:
 def follows(runs: Runs, rare: float) -> Follows:
     """Read the graph off runs; a pair is left out below the share `rare` of the commonest pair at either of its keys.
 
+    So is one of keys that exclude each other: of the runs with the rarer one no more than that share have both.
+
     >>> sorted(follows({(1, 2): 99, (2, 1): 1}, 0.05).pairs)
     [(1, 2)]
     """
@@ -61,7 +63,7 @@ def follows(runs: Runs, rare: float) -> Follows:
     starts: Counter[int] = Counter()
     ends: Counter[int] = Counter()
     orders: Counter[tuple[int, int]] = Counter()
-    keys: set[int] = set()
+    having: Counter[int] = Counter()
     for run, count in runs.items():
         if not run:
             continue
@@ -70,25 +72,32 @@ def follows(runs: Runs, rare: float) -> Follows:
         for pair in pairwise(run):
             pairs[pair] += count
         distinct = tuple(dict.fromkeys(run))
-        keys.update(distinct)
+        having.update(dict.fromkeys(distinct, count))
         for place, key in enumerate(distinct):
             for later in distinct[place + 1 :]:
                 orders[key, later] += count
     pairs.update({(EDGE, key): count for key, count in starts.items()})
     pairs.update({(key, EDGE): count for key, count in ends.items()})
-    often = _often(pairs, rare)
+    keys = tuple(sorted(having))
+    apart = _apart(having, orders, rare)
+    often = _often(pairs, rare) - apart
     return Follows(
-        tuple(sorted(keys)),
+        keys,
         frozenset(pair for pair in often if EDGE not in pair),
         frozenset(after for before, after in often if before == EDGE),
         frozenset(before for before, after in often if after == EDGE),
-        _either(orders, rare),
-        _often(pairs, CHAINED) | _exclusive(keys, orders),
+        _either(orders, rare) - apart,
+        _often(pairs, CHAINED) | apart,
     )
 
 
-def _exclusive(keys: set[int], orders: Counter[tuple[int, int]]) -> frozenset[tuple[int, int]]:
-    return frozenset((a, b) for a in keys for b in keys if a != b and not orders[a, b] and not orders[b, a])
+def _apart(having: Counter[int], orders: Counter[tuple[int, int]], rare: float) -> frozenset[tuple[int, int]]:
+    return frozenset(
+        (a, b)
+        for a in having
+        for b in having
+        if a != b and orders[a, b] + orders[b, a] <= rare * min(having[a], having[b])
+    )
 
 
 def _often(pairs: Counter[tuple[int, int]], rare: float) -> frozenset[tuple[int, int]]:
