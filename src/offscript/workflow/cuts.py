@@ -7,10 +7,13 @@ mined alone. What is rare on both sides is left out of the graph, not out of the
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from operator import mul
 
 import networkx as nx
 
@@ -51,6 +54,19 @@ class Cut:
     parts: tuple[frozenset[int], ...]
 
 
+CHANCE = 3.0
+"""Standard errors by which noise may exceed its share: of what a mistake brings once, chance brings two or three."""
+
+
+def noise(share: float, count: float) -> float:
+    """Return how often at most noise comes where it comes in a share of so many cases; never, where it is none.
+
+    >>> noise(0.01, 100), noise(0, 100)
+    (4.0, 0.0)
+    """
+    return share * count + CHANCE * math.sqrt(share * count)
+
+
 def follows(runs: Runs, rare: float) -> Follows:
     """Read the graph off runs; a pair is left out below the share `rare` of the commonest pair at either of its keys.
 
@@ -80,14 +96,14 @@ def follows(runs: Runs, rare: float) -> Follows:
     pairs.update({(key, EDGE): count for key, count in ends.items()})
     keys = tuple(sorted(having))
     apart = _apart(having, orders, rare)
-    often = _often(pairs, rare) - apart
+    often = _often(pairs, partial(noise, rare)) - apart
     return Follows(
         keys,
         frozenset(pair for pair in often if EDGE not in pair),
         frozenset(after for before, after in often if before == EDGE),
         frozenset(before for before, after in often if after == EDGE),
         _either(orders, rare) - apart,
-        _often(pairs, CHAINED) | apart,
+        _often(pairs, partial(mul, CHAINED)) | apart,
     )
 
 
@@ -96,24 +112,24 @@ def _apart(having: Counter[int], orders: Counter[tuple[int, int]], rare: float) 
         (a, b)
         for a in having
         for b in having
-        if a != b and orders[a, b] + orders[b, a] <= rare * min(having[a], having[b])
+        if a != b and orders[a, b] + orders[b, a] <= noise(rare, min(having[a], having[b]))
     )
 
 
-def _often(pairs: Counter[tuple[int, int]], rare: float) -> frozenset[tuple[int, int]]:
+def _often(pairs: Counter[tuple[int, int]], most: Callable[[float], float]) -> frozenset[tuple[int, int]]:
     out: Counter[int] = Counter()
     into: Counter[int] = Counter()
     for (before, after), count in pairs.items():
         out[before] = max(out[before], count)
         into[after] = max(into[after], count)
-    return frozenset(pair for pair, count in pairs.items() if count > rare * min(out[pair[0]], into[pair[1]]))
+    return frozenset(pair for pair, count in pairs.items() if count > most(min(out[pair[0]], into[pair[1]])))
 
 
 def _either(orders: Counter[tuple[int, int]], rare: float) -> frozenset[tuple[int, int]]:
     return frozenset(
         (a, b)
         for (a, b), count in orders.items()
-        if orders[b, a] and min(count, orders[b, a]) > rare * (count + orders[b, a])
+        if orders[b, a] and min(count, orders[b, a]) > noise(rare, count + orders[b, a])
     )
 
 

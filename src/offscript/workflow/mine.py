@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeAlias
 
-from offscript.workflow.cuts import Cut, Follows, Run, Runs, find_cuts, follows, split
+from offscript.workflow.cuts import Cut, Follows, Run, Runs, find_cuts, follows, noise, split
 from offscript.workflow.doubles import put_together, told_apart
 from offscript.workflow.kinds import separate
 from offscript.workflow.length import described
@@ -39,7 +39,7 @@ from offscript.workflow.tidy import tidy
 from offscript.workflow.ties import tied_cuts
 from offscript.workflow.tree import Kind, Tree, choice, loop, parallel, sequence, skip, step
 
-RARE = (0.0, 0.01, 0.03, 0.1)
+RARE = (0.0, 0.003, 0.01, 0.03, 0.1)
 """Shares below which a pair of neighbours is taken for noise, each tried: none; a mistake at one place of one in a
 hundred sessions; of 3%; and of 10%, in a part that few sessions reach. Three steps of a factor of three."""
 
@@ -152,9 +152,9 @@ class Miner:
             runs = plausible(runs, self._rare)
         total = runs.total()
         empty = runs.pop((), 0)
-        if not runs or empty >= (1 - self._rare) * total > 0:
+        if not runs or (empty and total - empty <= noise(self._rare, total)):
             return skip()
-        if empty > self._rare * total:
+        if empty > noise(self._rare, total):
             return choice(skip(), self.tree(runs))
         keys = {key for run in runs for key in run}
         if len(keys) == 1:
@@ -225,7 +225,7 @@ class Miner:
 
     def _single(self, key: int, runs: Counter[Run]) -> Tree:
         often = sum(count for run, count in runs.items() if len(run) > 1)
-        return loop(step(key), skip()) if often > self._rare * runs.total() else step(key)
+        return loop(step(key), skip()) if often > noise(self._rare, runs.total()) else step(key)
 
     def _assembled(self, cut: Cut, runs: Runs) -> Tree:
         parts = split(runs, cut)
@@ -345,7 +345,7 @@ def _repeated(runs: Runs, rare: float) -> frozenset[int]:
         for key, times in Counter(run).items():
             having[key] += count
             again[key] += count * (times > 1)
-    return frozenset(key for key in having if again[key] > rare * having[key])
+    return frozenset(key for key in having if again[key] > noise(rare, having[key]))
 
 
 def _may_be_rounds(runs: Runs, repeated: frozenset[int]) -> bool:

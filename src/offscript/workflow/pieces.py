@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from offscript.workflow.cuts import Run, Runs
+from offscript.workflow.cuts import Run, Runs, noise
 
 Cutter: TypeAlias = Callable[[Run], list[Run]]
 """Cuts a run into pieces."""
@@ -144,8 +144,8 @@ def plausible(runs: Runs, rare: float) -> Counter[Run]:
     for run, count in runs.items():
         near = set(shorter.get(run, ()))
         near.update(run[:place] + run[place + 1 :] for place in range(len(run)))
-        near.update((*run[:place], run[place + 1], run[place], *run[place + 2:]) for place in range(len(run) - 1))
-        if count > rare * sum(runs[other] for other in near if runs.get(other, 0) > count):
+        near.update((*run[:place], run[place + 1], run[place], *run[place + 2 :]) for place in range(len(run) - 1))
+        if count > noise(rare, sum(runs[other] for other in near if runs.get(other, 0) > count)):
             found[run] = count
     return found
 
@@ -178,7 +178,7 @@ def companions(runs: Runs, rare: float) -> list[list[int]]:
         for group in groups:
             having = sum(count for times, count in counts if times[key] or times[group[0]])
             uneven = sum(count for times, count in counts if times[key] != times[group[0]])
-            if uneven <= rare * having:
+            if uneven <= noise(rare, having):
                 group.append(key)
                 break
         else:
