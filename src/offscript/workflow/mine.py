@@ -36,7 +36,7 @@ from offscript.workflow.pieces import (
 from offscript.workflow.play import accepts
 from offscript.workflow.room import Room, sample
 from offscript.workflow.tidy import tidy
-from offscript.workflow.ties import tied_cuts
+from offscript.workflow.ties import by_likelihood
 from offscript.workflow.tree import Kind, Tree, choice, loop, parallel, sequence, skip, step
 
 RARE = (0.0, 0.003, 0.01, 0.03, 0.1)
@@ -167,7 +167,7 @@ class Miner:
         sure = _beside_loops(cuts, repeated, runs)
         if sure:
             return self._assembled(sure, runs)
-        ways = self._ways(runs, graph, tied_cuts(runs, cuts, graph) + cuts)
+        ways = self._ways(runs, graph, *by_likelihood(runs, cuts, graph))
         if not self._left:
             return next(ways)(runs)
         return self._compared(runs, list(ways))
@@ -188,7 +188,7 @@ class Miner:
         self._left = left
         return shortest(trees, runs)
 
-    def _ways(self, runs: Counter[Run], graph: Follows, cuts: list[Cut]) -> Iterator[Way]:
+    def _ways(self, runs: Counter[Run], graph: Follows, cuts: list[Cut], last: list[Cut]) -> Iterator[Way]:
         """What the runs may be where no cut is sure, in the order of how much each says; a flower at the last."""
         for cut in cuts:
             yield partial(self._assembled, cut)
@@ -197,6 +197,9 @@ class Miner:
         if _may_be_rounds(runs, repeated):
             yield from self._rounds(runs, graph)
             yield from self._separated(repeated, graph)
+        for cut in last:
+            yield partial(self._assembled, cut)
+        cuts = cuts + last
         kinds = [] if cuts else separate(runs, of_all=True)
         if len(kinds) > 1:
             yield partial(self._by_kind, kinds)
@@ -292,7 +295,7 @@ class Miner:
         """Runs that come round once show what a round is."""
         tree = loop(self.tree(single_rounds(runs)), skip())
         if not self._rare and not all(accepts(tree, run) for run in runs):  # rounds with loops in them
-            return _flower({key for run in runs for key in run})
+            return self._again(cut_at_repeats, runs)
         return tree
 
     def _again(self, cutter: Cutter, runs: Runs) -> Tree:

@@ -161,7 +161,7 @@ def single_rounds(runs: Runs) -> Counter[Run]:
     found: Counter[Run] = Counter()
     for run, count in once.items():
         two = sum(once.get(run[:place], 0) * once.get(run[place:], 0) for place in range(1, len(run)))
-        if count * total > OFTEN_AGAIN * two:
+        if count > noise(OFTEN_AGAIN, two / total):
             found[run] = count
     return found
 

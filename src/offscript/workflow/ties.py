@@ -19,27 +19,30 @@ SURELY = 4.0
 """Standard errors by which a correlation differs from none: chance has one in 16,000 pairs, a task a hundred pairs."""
 
 
-def tied_cuts(runs: Runs, cuts: list[Cut], graph: Follows) -> list[Cut]:
-    """Return parallel cuts with those keys in one part that come more often, or less, together, or keep an order.
+def by_likelihood(runs: Runs, cuts: list[Cut], graph: Follows) -> tuple[list[Cut], list[Cut]]:
+    """Return which cuts to try, and which only at the last: parallel ones, where all keys are tied to each other.
 
-    What keeps an order is read as in other parallel cuts: no pair seen the other way round, or a chain of neighbours.
-    None where the cuts found have no parallel one, where there is one part only, and none of those found.
+    Where they are not, parallel cuts are added with those keys in one part that come more often, or less, together, or
+    keep an order. This is read as in other parallel cuts: no pair seen the other way round, or a chain of neighbours.
 
     >>> from offscript.workflow.cuts import find_cuts, follows
     >>> runs = {(1, 2, 3): 50, (1, 2, 3, 3): 50, (1, 2, 2, 1, 3, 3): 50, (2, 1, 3, 1, 2): 50, (3, 3, 2, 1): 40}
     >>> graph = follows(runs, 0)
-    >>> tied_cuts(runs, find_cuts(graph), graph)
-    [Cut(kind=<Kind.PARALLEL: 'parallel'>, parts=(frozenset({1, 2}), frozenset({3})))]
+    >>> by_likelihood(runs, find_cuts(graph), graph)[0][0]
+    Cut(kind=<Kind.PARALLEL: 'parallel'>, parts=(frozenset({1, 2}), frozenset({3})))
     """
     if not any(cut.kind is Kind.PARALLEL for cut in cuts):
-        return []
+        return cuts, []
     ties = _ties(runs, graph.keys)
+    if len(components(graph.keys, ties)) == 1:
+        others = [cut for cut in cuts if cut.kind is not Kind.PARALLEL]
+        return others, [cut for cut in cuts if cut not in others]
     found: list[Cut] = []
     for parts in (components(graph.keys, ties + _ordered(graph, graph.either)), _joined(graph, ties)):
         cut = Cut(Kind.PARALLEL, tuple(map(frozenset, parts)))
         if len(parts) > 1 and cut not in (*cuts, *found):
             found.append(cut)
-    return found
+    return found + cuts, []
 
 
 def _ordered(graph: Follows, free: frozenset[tuple[int, int]]) -> list[tuple[int, int]]:
