@@ -14,13 +14,14 @@ import numpy as np
 
 from offscript.workflow.machine import Machine
 from offscript.workflow.tree import Kind, Tree
-from offscript.workflow.walk import lay, mistakes
+from offscript.workflow.walk import lay
 
-EDITS = 1.5
-"""Mistakes told for a session that is not of the tree: one is the most usual, a swap of neighbours is two."""
+USUAL = 0.5
+"""Mistakes that name a key, told for a session off the tree with one mistake: an entry foreign to it, not one lost,
+doubled or moved; half, for where one mistake is told there may be another."""
 
 LAID = 40
-"""Distinct sessions off the tree, the commonest ones, whose mistakes are counted: their mean stands for all."""
+"""Distinct sessions off the tree, the commonest ones, whose mistakes are told: their mean stands for all."""
 
 END, NOTHING = 0, -1
 """Stand among the options for the end of a run, and for the end before anything came."""
@@ -49,9 +50,8 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
     """Return the bits of the tree and of the runs told by it.
 
     A run that is on the tree is told step by step: of the steps possible at a point, each has a chance in proportion to
-    its weight. A run that is not is told like one that is,
-    of the mean cost of a step, and its mistakes by place, kind and key: as many as is usual (EDITS), or with `laid`,
-    which takes longer, as many as there are.
+    its weight. A run that is not is told like one that is, of the mean cost of a step, and its mistakes: one, or with
+    `laid`, which takes longer, those there are.
     """
     machine = Machine(tree)
     options = _Options(machine)
@@ -72,18 +72,35 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
             taken[option] += count
             chances[possible] += count
     strays = sum(off.values())
-    edits = _mistakes(tree, off) if laid else EDITS
+    size = math.log2(max(len(keys), 2))
     bits = _choices(taken, chances) + 0.5 * len(taken) * math.log2(fits + strays + 1)
-    mistake = 2 + math.log2(max(len(keys), 2)) + math.log2(max(stray_length / strays, 2)) if strays else 0.0
+    usual = _place(stray_length / strays) + USUAL * size if strays else 0.0
+    mistake = _mistakes(machine, off, size) if laid else usual
     raw = stray_length * math.log2(len(keys) + 1)
-    told = stray_length * bits / length + strays * edits * mistake if length else raw
+    told = stray_length * bits / length + strays * mistake if length else raw
     return tree_bits(tree, len(keys)) + bits + min(raw, told) + _entropy(fits, strays)
 
 
-def _mistakes(tree: Tree, off: Mapping[tuple[int, ...], int]) -> float:
-    """The mean number of mistakes of sessions that are off the tree."""
+def _place(length: float) -> float:
+    """The bits of the kind of a mistake, one of four, and of its place."""
+    return 2 + math.log2(max(length, 2))
+
+
+def _mistakes(machine: Machine, off: Mapping[tuple[int, ...], int], size: float) -> float:
+    """The mean bits of the mistakes of runs off the tree: entries lost, doubled, moved, and foreign ones with a key."""
+    key_of = {position.into: position.key for position in machine.positions if not position.levels}
     some = sorted(off, key=lambda run: (-off[run], run))[:LAID]
-    found = sum(off[run] * mistakes(lay(tree, run, ended=True)) for run in some)
+    found = 0.0
+    for run in some:
+        walked = lay(machine.tree, run, ended=True)
+        places = [place for place, node in enumerate(walked.nodes) if node is None]
+        lost = Counter(key_of[node] for node in walked.missing)
+        extra = Counter(run[place] for place in places)
+        doubled = sum(run[place] in run[max(place - 1, 0) : place] for place in places)
+        moved = (lost & extra).total()
+        number = lost.total() + extra.total() - moved
+        foreign = max(extra.total() - moved - doubled, 0)
+        found += off[run] * (number * _place(len(run) + 1) + foreign * size)
     return found / sum(off[run] for run in some) if some else 0.0
 
 
