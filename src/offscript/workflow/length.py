@@ -20,6 +20,10 @@ USUAL = 0.5
 """Mistakes that name a key, told for a session off the tree with one mistake: an entry foreign to it, not one lost,
 doubled or moved; half, for where one mistake is told there may be another."""
 
+MOST_NOISE = 0.07
+"""Share of the sessions that may be noise: a twentieth, and three standard errors of it in a thousand. What is off the
+tree beyond that is told entry by entry, as if there were no tree."""
+
 LAID = 40
 """Distinct sessions off the tree, the commonest ones, whose mistakes are told: their mean stands for all."""
 
@@ -51,7 +55,7 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
 
     A run that is on the tree is told step by step: of the steps possible at a point, each has a chance in proportion to
     its weight. A run that is not is told like one that is, of the mean cost of a step, and its mistakes: one, or with
-    `laid`, which takes longer, those there are.
+    `laid`, which takes longer, those there are; so many as can be noise (MOST_NOISE), and no more.
     """
     machine = Machine(tree)
     options = _Options(machine)
@@ -78,7 +82,8 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
     mistake = _mistakes(machine, off, size) if laid else usual
     raw = stray_length * math.log2(len(keys) + 1)
     told = stray_length * bits / length + strays * mistake if length else raw
-    return tree_bits(tree, len(keys)) + bits + min(raw, told) + _entropy(fits, strays)
+    noise = min(1.0, MOST_NOISE * (fits + strays) / strays) if strays else 1.0
+    return tree_bits(tree, len(keys)) + bits + min(raw, noise * told + (1 - noise) * raw) + _entropy(fits, strays)
 
 
 def _place(length: float) -> float:
@@ -100,7 +105,7 @@ def _mistakes(machine: Machine, off: Mapping[tuple[int, ...], int], size: float)
         moved = (lost & extra).total()
         number = lost.total() + extra.total() - moved
         foreign = max(extra.total() - moved - doubled, 0)
-        found += off[run] * (number * _place(len(run) + 1) + foreign * size)
+        found += off[run] * (number * _place(len(run)) + foreign * size)
     return found / sum(off[run] for run in some) if some else 0.0
 
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from offscript.workflow.cuts import Cut, Follows, Run, Runs, find_cuts, follows, noise, split
 from offscript.workflow.doubles import put_together, told_apart
 from offscript.workflow.kinds import separate
-from offscript.workflow.length import described
+from offscript.workflow.length import MOST_NOISE, described
 from offscript.workflow.pieces import (
     Cutter,
     companions,
@@ -98,9 +98,6 @@ SURE = (Kind.CHOICE, Kind.SEQUENCE)
 
 Way: TypeAlias = Callable[[Runs], Tree]
 """What runs may be: gives their tree when asked for."""
-
-MOST_NOISE = 0.07
-"""Share of the sessions that may be left out as noise: a twentieth, and three standard errors of it in a thousand."""
 
 NEARLY = 0.05
 """How much longer a tree may be that leaves fewer sessions out, where more are left out than can be noise."""
