@@ -16,9 +16,8 @@ from offscript.workflow.machine import Machine
 from offscript.workflow.tree import Kind, Tree
 from offscript.workflow.walk import lay
 
-USUAL = 0.5
-"""Mistakes that name a key, told for a session off the tree with one mistake: an entry foreign to it, not one lost,
-doubled or moved; half, for where one mistake is told there may be another."""
+USUAL = 1.5
+"""Mistakes told for a session off the tree where they are not counted: one is the most usual, and there may be more."""
 
 MOST_NOISE = 0.07
 """Share of the sessions that may be noise: a twentieth, and three standard errors of it in a thousand. What is off the
@@ -54,8 +53,8 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
     """Return the bits of the tree and of the runs told by it.
 
     A run that is on the tree is told step by step: of the steps possible at a point, each has a chance in proportion to
-    its weight. A run that is not is told like one that is, of the mean cost of a step, and its mistakes: one, or with
-    `laid`, which takes longer, those there are; so many as can be noise (MOST_NOISE), and no more.
+    its weight. A run that is not is told like one that is, of the mean cost of a step, and its mistakes: as
+    many as is usual, or with `laid`, which takes longer, those there are; for no more than can be noise (MOST_NOISE).
     """
     machine = Machine(tree)
     options = _Options(machine)
@@ -78,7 +77,7 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
     strays = sum(off.values())
     size = math.log2(max(len(keys), 2))
     bits = _choices(taken, chances) + 0.5 * len(taken) * math.log2(fits + strays + 1)
-    usual = _place(stray_length / strays) + USUAL * size if strays else 0.0
+    usual = USUAL * (_place(stray_length / strays) + size) if strays else 0.0
     mistake = _mistakes(machine, off, size) if laid else usual
     raw = stray_length * math.log2(len(keys) + 1)
     told = stray_length * bits / length + strays * mistake if length else raw
