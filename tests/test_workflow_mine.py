@@ -118,3 +118,34 @@ def test_sessions_without_any_order_take_bounded_work() -> None:
     assert all(accepts(tree, run) for run in runs)
     assert Room(0).of(runs, 3) == Counter()
     assert mine(runs) == mine(runs)
+
+
+def test_a_seldom_way_is_kept_where_there_is_no_noise() -> None:
+    """One session in twenty passes over a choice: its step is optional, and no session is off the tree."""
+    branches = choice(step(1), step(2), step(3), choice(step(4), step(5), step(6), step(7), skip()))
+    task = sequence(branches, parallel(step(8), step(9)), step(10))
+    sessions = played(task, 1000)
+    mined = mine(sessions)
+    assert all(accepts(mined, session) for session in sessions)
+    assert runs(mined, 8) == runs(task, 8), str(mined)
+
+
+def test_one_mistake_in_twenty_is_not_taken_into_a_short_task() -> None:
+    """In a task of four steps the same swap comes ten times in a thousand sessions, and is a mistake all the same."""
+    task = sequence(*map(step, range(1, 5)))
+    chance = random.Random(5)
+    noisy = Counter(mistaken((1, 2, 3, 4), chance) if chance.random() < 0.05 else (1, 2, 3, 4) for _ in range(1000))
+    assert mine(noisy) == task
+
+
+def test_rounds_of_parallel_steps_beside_steps_are_seen_in_sessions_that_come_round_once() -> None:
+    """A loop around parallel steps is none around each of them, also with a choice in a round and steps beside it."""
+    tasks = [
+        parallel(step(1), step(2), loop(parallel(step(3), step(4), step(5)), skip())),
+        sequence(step(1), loop(parallel(step(2), choice(step(3), step(4), skip()), step(5)), skip()), step(6)),
+    ]
+    for task in tasks:
+        mined = mine(played(task, 600))
+        fresh = played(task, 300, seed=1)
+        assert all(accepts(mined, session) for session in fresh), str(mined)
+        assert all(accepts(task, session) for session in played(mined, 300)), str(mined)

@@ -44,6 +44,10 @@ RARE = (0.0, 0.003, 0.01, 0.03, 0.1)
 thousand sessions; of 1%, 3%; and of 10%, in a part that few sessions reach. Steps of a factor of three."""
 
 
+ONE_MISTAKE = 0.01
+"""Share of the sessions that one and the same mistake can be in: a twentieth has any mistake, and there are four kinds.
+What more of them have in common, beyond the errors of chance, is no mistake."""
+
 FINER = 0.003
 """Share of the sessions that may be lost by telling the places of a key apart: the least share of noise tried."""
 
@@ -76,8 +80,13 @@ def mine(runs: Mapping[Run, int], rare: tuple[float, ...] = RARE) -> Tree:
 
 
 def _least_lost(bits: Mapping[Tree, float], runs: Runs) -> Tree:
-    """The shortest tree; if it leaves out more than can be noise, the one nearly as short that leaves out least."""
-    best = min(bits, key=bits.__getitem__)
+    """The shortest tree that leaves out nothing common, if there is one.
+
+    If it leaves out more than can be noise, the one nearly as short that leaves out least.
+    """
+    common = [run for run, count in runs.items() if count > noise(ONE_MISTAKE, sum(runs.values()))]
+    whole = [tree for tree in bits if all(accepts(tree, run) for run in common)]
+    best = min(whole or bits, key=bits.__getitem__)
     lost = _lost(best, runs)
     if lost <= MOST_NOISE * sum(runs.values()):
         return best
