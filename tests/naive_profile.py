@@ -41,7 +41,8 @@ def distance(
 ) -> float:
     """Return the distance of a session to the nearest of the normal ones, or of those that a person called normal.
 
-    What sets one of the latter apart is taken from a session that has it, too: the rest may be near to a normal one.
+    Where only lengths of loops set one of the latter apart, or three of them are set apart by the same, that is taken
+    from a session that has the same, too: the rest may be near to a normal one.
     """
     normal = sorted({vector(session, symbols) for session in sessions})
     weight = weights(normal)
@@ -49,14 +50,25 @@ def distance(
     def far(one: Vector, other: Vector) -> float:
         return sum(w * gap for w, gap in zip(weight, gaps(one, other), strict=True))
 
+    def nearest_to(one: Vector) -> Vector:
+        least = min(far(one, other) for other in normal)
+        return min(other for other in normal if far(one, other) <= least + 1e-9)
+
+    def apart(one: Vector) -> dict[int, int]:
+        nearest = nearest_to(one)
+        return {symbol: one[symbol] for symbol in range(symbols) if one[symbol] != nearest[symbol]}
+
     mine = vector(judged, symbols)
     found = min(far(mine, one) for one in normal)
-    for one in {vector(session, symbols) for session in told}:
-        least = min(far(one, other) for other in normal)
-        nearest = min(other for other in normal if far(one, other) <= least + 1e-9)
-        apart = [symbol for symbol in range(symbols) if one[symbol] != nearest[symbol]]
+    others = sorted({vector(session, symbols) for session in told})
+    for one in others:
         found = min(found, far(mine, one))
-        if all(mine[symbol] == one[symbol] for symbol in apart):
-            rest = tuple(nearest[symbol] if symbol in apart else mine[symbol] for symbol in range(symbols))
+        differs = apart(one)
+        only_loops = all(min(one[symbol], nearest_to(one)[symbol]) > 0 for symbol in differs)
+        sharing = [other for other in others if apart(other) == differs]
+        has_it = all(mine[symbol] == count for symbol, count in differs.items())
+        if has_it and (only_loops or len(sharing) >= 3):
+            like = nearest_to(sharing[-1])
+            rest = tuple(like[symbol] if symbol in differs else mine[symbol] for symbol in range(symbols))
             found = min(found, *(far(rest, other) for other in normal))
     return found

@@ -96,7 +96,7 @@ def test_a_preview_says_what_the_next_version_accepts(service_model: Model) -> N
     reported = of_reason(before, Reason.NEW_KEY)[:1]
     named = accepted(learn(service_model, reported).model, before)
     assert reported[0] in named
-    assert {verdict.reason for verdict in named} == {Reason.NEW_KEY, Reason.UNUSUAL_SESSION}
+    assert {verdict.reason for verdict in named} == {Reason.NEW_KEY}
     assert {verdict.session for verdict in named} == {"req-100010", "req-100013"}
 
 
@@ -152,20 +152,31 @@ def test_a_loop_reported_once_is_normal_in_other_sessions(service_model: Model) 
     assert [verdict.session for verdict in left] == ["req-100050"]
 
 
-def test_a_new_line_makes_no_session_unusual_once_it_is_known(service_model: Model) -> None:
-    """One report closes both alarms of its cause, in every session; the line many times over is an alarm still."""
-    texts = texts_with_news()
-    before = judged(service_model, texts)
-    lesson = learn(service_model, of_reason(before, Reason.NEW_KEY)[:1])
-    left = of_reason(judged(lesson.model, texts), Reason.UNUSUAL_SESSION)
-    assert {"req-100010", "req-100013"} <= {v.session for v in of_reason(before, Reason.UNUSUAL_SESSION)}
-    assert not {"req-100010", "req-100013"} & {verdict.session for verdict in left}
-    closed = [(verdict.session, verdict.reason) for verdict in accepted(lesson.model, before)]
-    assert sorted(closed) == [
-        (name, reason) for name in ("req-100010", "req-100013") for reason in (Reason.NEW_KEY, Reason.UNUSUAL_SESSION)
-    ]
-    repeat(texts, "req-100013", "quota", 30)
-    assert "req-100013" in {v.session for v in of_reason(judged(lesson.model, texts), Reason.UNUSUAL_SESSION)}
+def test_a_new_line_is_normal_where_it_was_told(service_model: Model) -> None:
+    """A report of a line closes its alarms, not those of its sessions; three of these that differ close the others."""
+    names = [f"req-1000{number}" for number in (10, 13, 18, 23, 27, 36)]
+    texts = service_log(60, seed=5)
+    for name in names:
+        at = next(i for i, text in enumerate(texts) if f"[{name}] user authenticated" in text)
+        texts.insert(
+            at + 1, f"{texts[at].split(' INFO')[0]} INFO [{name}] quota of tenant {at} was raised to {at} units"
+        )
+
+    def unusual(model: Model) -> dict[str | None, Verdict]:
+        found = judged(model, texts)
+        return {v.session: v for v in of_reason(found, Reason.UNUSUAL_SESSION) if v.session in names}
+
+    model = learn(service_model, of_reason(judged(service_model, texts), Reason.NEW_KEY)[:1]).model
+    assert not of_reason(judged(model, texts), Reason.NEW_KEY)
+    left = unusual(model)
+    assert list(left) == names
+    kinds = {verdict.counts: verdict for verdict in left.values()}
+    reported = list(kinds.values())[:3]
+    assert len(reported) == 3
+    after = learn(model, reported).model
+    assert not unusual(after), "what sets them apart is in all of them"
+    repeat(texts, names[-1], "quota", 30)
+    assert list(unusual(after)) == names[-1:]
 
 
 def test_a_session_and_its_unknown_line_are_learnt_together(service_model: Model) -> None:

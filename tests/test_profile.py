@@ -73,7 +73,7 @@ def test_distances_are_the_naive_ones(normal: list[list[int]], judged: list[list
 def test_what_was_told_is_near_and_makes_nothing_farther(
     normal: list[list[int]], told: list[list[int]], judged: list[list[int]]
 ) -> None:
-    """Told sessions are normal, what sets them apart is so elsewhere; no other distance grows (naive twin)."""
+    """Told sessions are normal, and loops of theirs, and what three share, are so elsewhere (naive twin)."""
     counts = counts_of(coded(judged), SYMBOLS)
     plain = profile_of(normal)
     rows = np.unique(counts_of(coded(told), SYMBOLS), axis=0)

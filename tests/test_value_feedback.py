@@ -355,11 +355,20 @@ def place(model: Model, tmp_path: Path) -> tuple[Path, dict[str, list[str]]]:
 
 
 def test_each_reason_is_learnt_and_undone_from_the_command_line(place: tuple[Path, dict[str, list[str]]]) -> None:
-    """One update a reason: what was reported is gone; undone, version by version, each has the bytes that it had."""
+    """One update a reason: what was reported is gone, and what the name of a line uncovers takes one more.
+
+    Undone, version by version, each has the bytes that it had.
+    """
     folder, ids = place
     log = folder.parent / "jobs.log"
     saved = list[dict[str, bytes]]()
-    for reason in sorted(Reason):
+    printed = ""
+    for reason in (*sorted(Reason), Reason.UNUSUAL_SESSION):
+        if len(saved) == len(Reason):
+            left = [json.loads(line) for line in printed.splitlines() if line[0] == "{"]
+            assert {one["reason"] for one in left} == {reason}
+            assert all("quota was raised" in one["detail"] for one in left), "told in full when their lines had no name"
+            ids[reason] = [one["id"] for one in left]
         saved.append({path.name: path.read_bytes() for path in (folder / "versions" / str(len(saved) + 1)).iterdir()})
         told = run("learn", folder, *ids[reason], "--normal", "--note", f"all {reason}")
         assert f"version {len(saved) + 1}" in told
@@ -367,9 +376,9 @@ def test_each_reason_is_learnt_and_undone_from_the_command_line(place: tuple[Pat
         assert "stored verdicts would not be given any more" in told
         printed = run("detect", folder, log, "--complete", "--output", "jsonl")
         assert not any(one in printed for one in ids[reason])
-    assert not any(line[0] == "{" for line in printed.splitlines()), "one update a reason is all it takes"
+    assert not any(line[0] == "{" for line in printed.splitlines()), "and that is all it takes"
     told = run("versions", folder)
-    assert "taught in all since version 1, by 7 updates:" in told
+    assert "taught in all since version 1, by 8 updates:" in told
     assert "`<*> quota was raised to <*> units`" in told
     assert "sessions told to be normal, of " in told
     assert "1 more word beside 3: `broken`" in told

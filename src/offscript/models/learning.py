@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from offscript.config import Config
-from offscript.entries import UNKNOWN
 from offscript.models.calibrate import (
     LOWEST_THRESHOLD,
     MARGIN,
@@ -192,8 +191,7 @@ def profile_of(sessions: DistinctSessions, told: ToldSessions, symbols: int, thr
     ended = np.flatnonzero(sessions.complete)
     each = np.split(sessions.symbols, np.cumsum(sessions.lengths)[:-1])
     known = [each[number] for number in ended]
-    met = 1 + max(UNKNOWN, int(sessions.symbols.max(initial=0)))
-    return Profile.of(known, sessions.counts[ended], symbols, threshold, told=told.counts(symbols), known=met)
+    return Profile.of(known, sessions.counts[ended], symbols, threshold, told=told.counts(symbols))
 
 
 @dataclass(frozen=True, slots=True)

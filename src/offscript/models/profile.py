@@ -7,6 +7,7 @@ difference weighs is learnt from how normal sessions differ among themselves.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,6 +45,10 @@ LEAST_WEIGHT = LOWEST
 """No key weighs less, however its count varies: a loop some three times longer than any is then never on script by
 `LOWEST` alone (ours)."""
 
+AGREED = 3
+"""Told sessions, different in all else, that make normal wherever it comes what they have in common, as a line that
+came with a release: one may be an exception, and so may two of a kind (ours)."""
+
 TIE = 1e-9
 """Distances this close are equal: sums of the same terms in another order."""
 
@@ -65,9 +70,10 @@ class Difference:
 class Profile:
     """The distinct count vectors of normal sessions: `vectors` (d, symbols), and `units` (d,) sessions of each.
 
-    The last of them are those that a person called normal. They change no weight, so no distance grows by them; and
-    what sets them apart from the nearest other is normal wherever it comes: a session that has the same counts there
-    may as well be held against the others without that difference.
+    The last of them are those that a person called normal. They change no weight, so no distance grows by them. Where
+    nothing but the lengths of loops sets one apart from the nearest other, or where AGREED of them are set apart by the
+    same counts, these are normal wherever they come: a session that has them may as well be held against the others
+    without that difference.
 
     The distance of two sessions is the sum over symbols of gap x weight. The gap is the difference of log(1 + count):
     from none to one it is large, from 20 to 21 small. The weight is the surprise, in nats, of meeting a gap there
@@ -86,9 +92,8 @@ class Profile:
         threshold: float,
         *,
         told: Counts | None = None,
-        known: int | None = None,
     ) -> None:
-        self._learnt, self._known = vectors, known
+        self._learnt = vectors
         told = vectors[:0] if told is None else told
         self.vectors = np.concatenate((vectors, told))
         self.units = np.concatenate((units, np.ones(len(told), np.int64)))
@@ -105,18 +110,16 @@ class Profile:
         threshold: float,
         *,
         told: Counts | None = None,
-        known: int | None = None,
     ) -> Profile:
         """The profile of sessions, each seen so many times: `units` (n,); at most KEPT and CELLS_KEPT are kept.
 
-        Those `told` (t, symbols) are kept besides, all of them: sessions that a person called normal. Of the symbols
-        only the first `known`, all if None, could have been met in training.
+        Those `told` (t, symbols) are kept besides, all of them: sessions that a person called normal.
         """
         alike, number = alike_sessions(sessions)
         total = np.bincount(number, units, len(alike)).astype(np.int64)
         most = min(KEPT, max(1, CELLS_KEPT // symbols))
         kept = np.sort(np.argsort(-total, kind="stable")[:most])
-        return cls(counts_of([alike[place] for place in kept], symbols), total[kept], threshold, told=told, known=known)
+        return cls(counts_of([alike[place] for place in kept], symbols), total[kept], threshold, told=told)
 
     def raw(self, counts: Counts) -> Floats:
         """The distance of each session to the nearest normal one: (n, symbols) -> (n,)."""
@@ -139,7 +142,7 @@ class Profile:
 
     def _without_told(self, counts: Counts, nearest: Floats) -> Floats:
         """The distances of sessions, those that are less without a difference that a person called normal lowered."""
-        for symbols, told, more in self._told:
+        for symbols, told, more in self._agreed:
             here = np.flatnonzero((counts[:, symbols] == told).all(axis=1) & (nearest > 0))
             if len(here):
                 others = counts[here]
@@ -174,8 +177,7 @@ class Profile:
         """What a gap weighs at each symbol, (symbols,): minus the logarithm of how often nearest sessions differ there.
 
         Each vector that was learnt counts once. Of many, EXAMINED evenly chosen ones are asked for their nearest other;
-        one with several nearest asks them all. How often a symbol comes that was given a name since is not known: it
-        weighs least, so that one is no alarm, and many are.
+        one with several nearest asks them all.
         """
         logs = np.log1p(self._learnt)
         whole = min(EXAMINED, len(logs))
@@ -186,8 +188,6 @@ class Profile:
             far[place] = np.inf
             differ += (gaps[far <= far.min() + TIE] > 0).mean(axis=0)
         weights: Floats = np.maximum(np.log((whole + 2) / (differ + 1)), LEAST_WEIGHT)
-        if self._known is not None:
-            weights[self._known :] = LEAST_WEIGHT
         return weights
 
     @cached_property
@@ -201,20 +201,24 @@ class Profile:
         return self._weighted[:, : len(self._learnt)]
 
     @cached_property
-    def _told(self) -> list[tuple[npt.NDArray[np.intp], Counts, Counts]]:
-        """What sets each told session apart: symbols, the counts there, and how many more than the nearest learnt one.
+    def _agreed(self) -> list[tuple[npt.NDArray[np.intp], Counts, Counts]]:
+        """What sets told sessions apart: symbols, the counts there, and how many more than the nearest learnt one.
 
-        Of several nearest ones that with the lowest counts.
+        Of several nearest ones that with the lowest counts. Only lengths of loops, and what AGREED told sessions share.
         """
-        found = {}
+        found: dict[tuple[bytes, bytes], tuple[npt.NDArray[np.intp], Counts, Counts]] = {}
+        sharing: Counter[tuple[bytes, bytes]] = Counter()
         for told in self.vectors[len(self._learnt) :]:
             distances = next(self._distances(told[None], self._weighted_learnt))[0]
             near = self._learnt[np.flatnonzero(distances <= distances.min() + TIE)]
-            more = told - min(near, key=np.ndarray.tolist)
-            symbols = np.flatnonzero(more)
+            nearest = min(near, key=np.ndarray.tolist)
+            symbols = np.flatnonzero(told - nearest)
             if len(symbols):
-                found[symbols.tobytes(), told[symbols].tobytes()] = symbols, told[symbols], more[symbols]
-        return list(found.values())
+                name = symbols.tobytes(), told[symbols].tobytes()
+                are_loops = bool((np.minimum(told, nearest)[symbols] > 0).all())
+                sharing[name] += AGREED if are_loops else 1
+                found[name] = symbols, told[symbols], (told - nearest)[symbols]
+        return [one for name, one in found.items() if sharing[name] >= AGREED]
 
     def _distances(self, counts: Counts, normal: Floats | None = None) -> Iterator[Floats]:
         """The distance of each session to each vector, (n, d), some sessions at a time; or to those of `normal`."""
