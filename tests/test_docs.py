@@ -101,7 +101,7 @@ def test_the_tree_names_only_what_exists() -> None:
 
 
 def test_the_tree_has_a_place_for_every_module() -> None:
-    """The README's tree: each module of a room is named in it, alone or as one of `name_*`, and each one beside rooms."""
+    """The README's tree: each module of a room is named, alone or as one of `name_*`, and each beside rooms."""
     tree = (ROOT / "README.md").read_text("utf-8").split("```text\n")[1].split("```")[0]
     package = ROOT / "src" / "offscript"
     beside = [name.removesuffix(".py") for name in re.findall(r"[\w*]+\.py\b", tree)]
