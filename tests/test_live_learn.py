@@ -187,3 +187,37 @@ def test_two_threads_may_judge_by_one_model(service_model: Model) -> None:
             assert [one.result().tolist() for one in whole] == [usual[n % 7] for n in range(600)]
     finally:
         sys.setswitchinterval(before)
+
+
+def test_a_verdict_of_a_version_beside_is_refused(service_model: Model) -> None:
+    """Two versions gave one number to two lines: what one of them said teaches the other nothing."""
+    words = "alpha widget rose loudly", "beta gadget sank quietly"
+    alpha, beta = (learnt_line(service_model, one) for one in words)
+    key = max(alpha.templates.keys())
+    assert key == max(beta.templates.keys())
+    found = of_reason(judged(alpha, told_texts()), Reason.UNEXPECTED_KEY)[0]
+    found = replace(found, entry=replace(found.entry, key=key, template=alpha.templates.template(key).text))
+    detector = Detector(alpha)
+    detector.adopt(beta)
+    with pytest.raises(UsageError, match="does not have, or has for others"):
+        detector.learn([found]).result()
+
+
+def test_what_was_not_taken_over_yet_is_learnt_by_the_next_version(service_model: Model) -> None:
+    """A report is not lost by a version that is adopted between its end and the next line."""
+    new = of_reason(judged(service_model, told_texts()), Reason.NEW_KEY)
+    other = learnt_line(service_model, "beta gadget sank quietly")
+    detector = Detector(service_model)
+    detector.learn(new).result()
+    detector.adopt(other)
+    detector.learn([]).result()
+    detector.push_block([])
+    assert len(detector.model.templates.keys()) == len(other.templates.keys()) + 1
+
+
+def learnt_line(model: Model, words: str) -> Model:
+    """Return the version that was taught a new line."""
+    texts = told_texts()
+    texts.insert(40, texts[40].split(" INFO")[0] + f" INFO [req-100016] {words}")
+    found = [one for one in judged(model, texts) if one.entry.text.endswith(words)]
+    return learn(model, found).model

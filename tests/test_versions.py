@@ -21,7 +21,7 @@ from offscript.feedback import learn
 from offscript.journal import Journal
 from offscript.model import journal_path, switch
 from offscript.testing import service_log
-from offscript.versions import UPDATES_PER_HOUR, alone, ancestors, check_pace, shared_keys, undo, versions
+from offscript.versions import UPDATES_PER_HOUR, alone, ancestors, check_pace, keep, shared_keys, undo, versions
 
 RUN = CliRunner()
 
@@ -261,3 +261,27 @@ def test_a_kill_at_any_moment_leaves_a_readable_model(service_model: Model, tmp_
     assert len(set(reached)) > 10
     with alone(folder):
         assert load(other).save(folder).version == load(folder).version
+
+
+def test_what_was_taught_fits_in_what_is_read(service_model: Model, tmp_path: Path) -> None:
+    """However much an update changed, and however long the note is, the version and the way back can be read."""
+    folder = tmp_path / "m.model"
+    first = service_model.save(folder)
+    first.save(folder, note="n" * 3_000_000, changes=["\U0001f600" * 3_000] * 2_000)
+    assert load(folder).version == 2
+    assert versions(folder)[1].changes[-1].endswith(" more")
+    assert undo(folder)[1].number == 1
+
+
+def test_only_what_grew_from_the_version_in_force_is_kept(service_model: Model, tmp_path: Path) -> None:
+    """What a detector learnt is saved by one at a time, at the pace that is allowed, and puts no other update aside."""
+    folder = tmp_path / "m.model"
+    first = service_model.save(folder)
+    second = keep(folder, first, ["something"], author="a person")
+    assert (second.version, versions(folder)[1].author) == (2, "a person")
+    with pytest.raises(UsageError, match="version 2 is in force"):
+        keep(folder, first, ["something else"])
+    for _ in range(UPDATES_PER_HOUR - 1):
+        second = keep(folder, second, ["something"])
+    with pytest.raises(UsageError, match="enough"):
+        keep(folder, second, ["something"])

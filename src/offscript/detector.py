@@ -7,6 +7,7 @@ they are handed over when the other is needed, so lines and blocks may be mixed,
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -67,6 +68,7 @@ class Detector:
         self._waited = 0
         self._left_open: set[str] = set()
         self._updates: Updates | None = None
+        self._teaching = threading.Lock()
         self._set_up(model, Records(model.header))
         if state is not None:
             self._restore(state)
@@ -211,11 +213,12 @@ class Detector:
         saved; the detector goes on with that. The future's `result()` is the lesson, or raises what `feedback.learn`
         and `save` raise; after an error detection goes on with the version in force.
         """
-        if self._updates is None:
-            from offscript.updates import Updates  # noqa: PLC0415  (loaded only where something is learnt)
+        from offscript.updates import Updates  # noqa: PLC0415  (loaded only where something is learnt)
 
-            self._updates = Updates(self.model)
-        return self._updates.learn(normal, confirmed=confirmed, save=save)
+        with self._teaching:
+            if self._updates is None:
+                self._updates = Updates(self.model)
+            return self._updates.learn(normal, confirmed=confirmed, save=save)
 
     def _take_update(self) -> None:
         """Go on with what was learnt meanwhile, if it is ready."""
@@ -227,16 +230,17 @@ class Detector:
 
         Open sessions, counts, levels and the clocks of the sources stay, exactly as if a detector of that version were
         made from `state()`: an open session keeps as unknown what was unknown when it came, and what the other version
-        does not know becomes unknown. ModelError for a model of another lineage.
+        does not know becomes unknown. For the thread that pushes lines. ModelError for a model of another lineage.
         """
         if model.lineage != self.model.lineage or not are_kin(model, self.model):
             raise ModelError(
                 "this model is no version of the one that judges",
                 remedy="give one that grew from the same `fit`, or start another detector with it",
             )
-        if self._updates is not None:
-            self._updates.put(model)
-        self._go_on_with(model)
+        with self._teaching:
+            if self._updates is not None:
+                self._updates.put(model)
+            self._go_on_with(model)
 
     def _go_on_with(self, model: Model) -> None:
         """Hand all that is held over to the judges of another version."""
@@ -308,7 +312,9 @@ class Detector:
                 raise StateError(f"row {name[:60]!r} is not a row of a detector", remedy=START_ANEW)
             if kind in parts and row is not None:
                 parts[kind][rest] = row
-        alphabet = Alphabet.of_row(state.get("alphabet"))
+        if "alphabet" not in state:
+            raise StateError("this state was written by an older offscript", remedy="start the detector without it")
+        alphabet = Alphabet.of_row(state["alphabet"])
         self._tells_alphabet = alphabet != self._alphabet()
         passage = Passage.between(alphabet, self._alphabet())
         self._reader.records.load(parts["source"])

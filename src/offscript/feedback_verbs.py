@@ -16,6 +16,7 @@ from offscript.errors import ModelError, UsageError
 from offscript.feedback import accepted, by_name, holds_enough, learn, readable
 from offscript.journal import Journal
 from offscript.model import Model, current_version, journal_path, load
+from offscript.plain import plain
 from offscript.taught_in_all import taught_in_all
 from offscript.versions import alone, ancestors, check_pace, shared_keys, undo, versions
 
@@ -123,7 +124,7 @@ def _learn(
         say(change)
     say(f"{len(gone):,} of {len(stored):,} stored verdicts would not be given any more:")
     for verdict in gone[:SHOWN]:
-        emit(f"{verdict.id} {verdict.reason} {verdict.entry.line.source}:{verdict.entry.line.number}")
+        emit(plain(f"{verdict.id} {verdict.reason} {verdict.entry.line.source}:{verdict.entry.line.number}"))
     if len(gone) > SHOWN:
         say(f"and {len(gone) - SHOWN:,} more")
     if others:

@@ -24,6 +24,8 @@ MAX_TEXT = 2_000  # characters kept of any text: nearly every line whole, and th
 MAX_VALUES = 100  # values kept of a line: no print statement has more
 MAX_COUNTED = 500  # keys whose counts are kept of a session: five kilobytes, and hardly a task has so many steps
 MOST = 2**31 - 1  # of one line in a session: counts are held in 32 bits
+LARGEST = 2**63  # line numbers, offsets and keys are below it
+HUGE = 1e300  # numbers are below it: beyond, arithmetic with doubles fails
 _VERSION = 1
 
 _REMEDY = "move it away; a new one is made, or use --no-journal"
@@ -268,6 +270,9 @@ def record_of(verdict: Verdict) -> dict[str, Any]:
 
 def verdict_of(record: dict[str, Any]) -> Verdict:
     """Return the verdict that `record_of` wrote down."""
+    whole = [record["line"], record["offset"], record["key"], *record["history"]]
+    if not all(type(one) is int and abs(one) < LARGEST for one in whole):
+        raise ValueError("a line or a log key is no number")
     line = Line(record["text"], record["source"], record["line"], record["offset"])
     entry = Entry(
         line=line,
@@ -311,8 +316,7 @@ def _measured_of(stored: dict[str, Any] | None) -> Measured | None:
     if stored is None:
         return None
     made = Measured(**stored)
-    if type(made.unit) is not str or not all(
-        type(one) in (int, float) for one in (made.place, made.number, made.low, made.middle, made.high)
-    ):
+    numbers = (made.place, made.number, made.low, made.middle, made.high)
+    if type(made.unit) is not str or not all(type(one) in (int, float) and abs(one) < HUGE for one in numbers):
         raise ValueError("what was measured is no number")
     return made

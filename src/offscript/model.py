@@ -42,6 +42,7 @@ FORMAT_VERSION = 5  # 2: session profile, one joint promise; 3: times and values
 MAX_JSON_BYTES = 512 << 20  # 10,000 templates and 200,000 distinct sessions take about 100 MB
 MAX_WEIGHT_BYTES = 1 << 30  # the largest network that Config allows, eight layers of 1,024 units, takes 300 MB
 MAX_ABOUT_BYTES = 1 << 20
+TOLD = 2_000  # characters kept of a note, and of each thing taught: a screenful
 MAX_POINTER_BYTES = 20  # a version number, with room
 
 _DAMAGE = (
@@ -88,25 +89,37 @@ class Model:
         """Write the model as the next version of the folder `path` and make it the current one.
 
         Earlier versions stay. Returns the model as saved (with its version and lineage). `author`, `time`, `note` and
-        `changes`, what it was taught, are kept beside the hashed bytes. Raises ModelError when `path` is a file or
-        somebody else's folder.
+        `changes`, what it was taught, are kept beside the hashed bytes, as far as there is room. Raises ModelError when
+        `path` is a file or somebody else's folder.
         """
         folder = _claim(Path(path))
         weights, body = _encode(self)
         lineage = self.lineage or _lineage(body)
         number = max(_numbers(folder), default=0) + 1
         about = {
-            "author": author,
-            "time": time,
-            "note": note,
+            "author": author[:TOLD],
+            "time": time[:TOLD],
+            "note": note[:TOLD],
             "lineage": lineage,
             "parent": self.version if self.lineage else None,
-            "changes": list(changes),
+            "changes": _as_fits(changes),
             "sha256": {"model.json": _digest(body), "weights.safetensors": _digest(weights)},
         }
         files = {"weights.safetensors": weights, "model.json": body, "about.json": _dump(about)}
         _publish(folder, number, files)
         return replace(self, lineage=lineage, version=number)
+
+
+def _as_fits(changes: Sequence[str]) -> list[str]:
+    """The changes as far as half of what `about.json` may hold takes them, and how many more there were."""
+    kept: list[str] = []
+    room = MAX_ABOUT_BYTES // 2
+    for number, change in enumerate(changes):
+        room -= len(_dump([change[:TOLD]]))
+        if room < 0:
+            return [*kept, f"and {len(changes) - number:,} more"]
+        kept.append(change[:TOLD])
+    return kept
 
 
 def identify(model: Model) -> Model:

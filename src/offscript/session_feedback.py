@@ -98,7 +98,7 @@ def _symbols(keys: KeyModel, session: Mapping[int, int], names: Sequence[int]) -
     found: Counter[int] = Counter()
     for key, count in named_counts(tuple(session.items()), names):
         found[keys.symbol(key)] += count
-    return dict(found)
+    return {symbol: min(count, MOST) for symbol, count in found.items()}
 
 
 def named_counts(counts: Sequence[tuple[int, int]], names: Sequence[int]) -> tuple[tuple[int, int], ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -101,6 +101,25 @@ def check_pace(folder: Path, now: datetime, limit: int = UPDATES_PER_HOUR) -> No
             where=str(folder),
             remedy="report several verdicts at once, they are one update; or look at `offscript versions` first",
         )
+
+
+def keep(folder: Path, model: Model, changes: Sequence[str], *, author: str = "", note: str = "") -> Model:
+    """Save what a detector learnt as the next version, and return that; for `Detector.learn(save=...)`.
+
+    UsageError where the version in force is not the one that it grew from, which would be lost, where somebody else
+    updates the folder, and where there were enough updates within the hour.
+    """
+    with alone(folder):
+        if (number := current_version(folder)) != model.version:
+            raise UsageError(
+                f"version {number} is in force, and this grew from version {model.version}",
+                where=str(folder),
+                remedy="let the detector adopt the version in force, and report again",
+            )
+        now = datetime.now(UTC)
+        check_pace(folder, now)
+        time = now.isoformat(timespec="seconds")
+        return model.save(folder, author=author, time=time, note=note, changes=changes)
 
 
 @contextmanager

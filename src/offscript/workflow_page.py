@@ -34,7 +34,7 @@ def study_page(found: Study) -> str:
         "```sh\noffscript reproduce workflow-study --out DIR\n```",
         *([f"**{QUICK}**"] if found.plan.quick else []),
         _text(
-            f"{found.plan.systems} systems, seeds from {FIRST:,} (the methods were developed on seeds below 100); "
+            f"{found.plan.systems} systems, seeds from {FIRST:,} (developed on seeds below 1,000); "
             "`evaluate.workflow_trees` says how they are drawn. "
             f"The run took {found.seconds / 60:.1f} minutes, {found.processor_seconds / 60:.1f} of processor time."
         ),

@@ -29,7 +29,7 @@ PAPER: Final = "paper's settings"
 NEW: Final = "new keys"
 
 DELAY: Final = 1_000
-"""Entries that a delayed report takes: on this machine some minutes (ours)."""
+"""Entries that a delayed report takes: on BlueGene/L some minutes (ours)."""
 
 MOST: Final = 300
 """Updates after which nothing more is taught to the model with the paper's settings: as many as the rule of new keys

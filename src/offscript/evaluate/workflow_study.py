@@ -41,7 +41,7 @@ from offscript.workflow.tasks import Probability, Separation, by_co_occurrence, 
 from offscript.workflow.tree import Tree
 
 FIRST: Final = 1000
-"""The seed of the first system judged; the methods were developed on seeds below 100."""
+"""The seed of the first system judged; the methods were developed on seeds below it."""
 
 NOISE: Final = (0.0, 0.01, 0.05)
 

@@ -17,6 +17,10 @@ AT_ONCE = 2
 OFTEN_AGAIN = 2
 """How often at most a loop comes again for each time it ends: three rounds in the mean."""
 
+LONG = 150
+"""Entries above which a run is not held against others: what is one mistake away takes the square of that, 180 MiB for
+a thousand such runs; the longest of the random systems has 144."""
+
 
 def shortened(runs: Runs) -> Counter[Run]:
     """Return the runs with no key more than AT_ONCE times in a row.
@@ -131,17 +135,21 @@ def cut_at_repeats(run: Run) -> list[Run]:
 def plausible(runs: Runs, rare: float) -> Counter[Run]:
     """Return the runs but those that mistakes in others explain: one entry more, less, or changed with the next.
 
-    Such a run comes no more often than the share `rare` of all commoner runs that are one mistake away.
+    Such a run comes no more often than the share `rare` of all commoner runs that are one mistake away. Runs of more
+    than LONG entries are kept.
 
     >>> plausible({(1, 2): 97, (2, 1): 1, (1,): 1, (3,): 1}, 0.03)
     Counter({(1, 2): 97, (3,): 1})
     """
     shorter: dict[Run, set[Run]] = {}
     for run in runs:
-        for place in range(len(run)):
+        for place in range(len(run) if len(run) <= LONG else 0):
             shorter.setdefault(run[:place] + run[place + 1 :], set()).add(run)
     found: Counter[Run] = Counter()
     for run, count in runs.items():
+        if len(run) > LONG:
+            found[run] = count
+            continue
         near = set(shorter.get(run, ()))
         near.update(run[:place] + run[place + 1 :] for place in range(len(run)))
         near.update((*run[:place], run[place + 1], run[place], *run[place + 2 :]) for place in range(len(run) - 1))
