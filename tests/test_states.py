@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.test_update import NORMAL, steps
 
 from offscript import Config, KeyModel, UsageError
 from offscript.models import states
@@ -17,10 +18,6 @@ from offscript.models.states import StateMemory
 from offscript.models.update import Step, taught
 
 SMALL = Config(hidden=12, layers=2, history=4, training_steps=100, batch_size=32, folds=2)
-NORMAL = [[7, 2, 9]] * 60 + [[7, 2, 2, 9]] * 50 + [[7, 5, 9]] * 40 + [[7, 5, 2, 9]]
-
-keys = st.sampled_from([2, 5, 7, 9, 11, 12])
-steps = st.builds(Step, st.lists(keys | st.just(0), max_size=5).map(tuple), keys | st.none())
 
 
 @pytest.fixture(scope="module")

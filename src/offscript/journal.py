@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from offscript.alphabet import LARGEST
 from offscript.entries import Entry, Expected, Line, Measured, Reason, Verdict
 from offscript.errors import ModelError, UsageError
 
@@ -24,7 +25,6 @@ MAX_TEXT = 2_000  # characters kept of any text: nearly every line whole, and th
 MAX_VALUES = 100  # values kept of a line: no print statement has more
 MAX_COUNTED = 500  # keys whose counts are kept of a session: five kilobytes, and hardly a task has so many steps
 MOST = 2**31 - 1  # of one line in a session: counts are held in 32 bits
-LARGEST = 2**63  # line numbers, offsets and keys are below it
 HUGE = 1e300  # numbers are below it: beyond, arithmetic with doubles fails
 _VERSION = 1
 

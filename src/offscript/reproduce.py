@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
 from offscript.console import Output, chosen, progress_bar, say
 from offscript.errors import UsageError
+
+Found = TypeVar("Found")
 
 
 class Experiment(StrEnum):
@@ -75,69 +78,65 @@ def _parsing(data: Path, out: Path | None, output: Output) -> None:
     from offscript.evaluate.parsing import run_parsing  # noqa: PLC0415  (loaded only by the verbs that need it)
     from offscript.parsing_report import print_parsing, write_parsing  # noqa: PLC0415
 
-    with progress_bar() as report:
-        found = run_parsing(data, progress=report)
-    print_parsing(found, output)
-    if out is not None:
-        write_parsing(found, out)
-        say(f"written to {out}")
+    _shown(lambda report: run_parsing(data, progress=report), write_parsing, print_parsing, out, output)
 
 
 def _hdfs(data: Path, out: Path | None, output: Output, *, quick: bool) -> None:
     from offscript.evaluate import hdfs  # noqa: PLC0415  (loaded only by the verbs that need it)
     from offscript.hdfs_report import print_hdfs, write_hdfs  # noqa: PLC0415
 
-    with progress_bar() as report:
-        found = hdfs.run_hdfs(data, hdfs.quick() if quick else hdfs.FULL, progress=report)
-    if out is not None:  # first: an hour's work is not lost to a reader on a pipe that left
-        write_hdfs(found, out)
-        say(f"written to {out}")
-    print_hdfs(found, output)
+    plan = hdfs.quick() if quick else hdfs.FULL
+    _shown(lambda report: hdfs.run_hdfs(data, plan, progress=report), write_hdfs, print_hdfs, out, output)
 
 
 def _bgl(data: Path, out: Path | None, output: Output, *, quick: bool) -> None:
     from offscript.bgl_report import print_bgl, write_bgl  # noqa: PLC0415  (loaded only by the verbs that need it)
     from offscript.evaluate import bgl  # noqa: PLC0415
 
-    with progress_bar() as report:
-        found = bgl.run_bgl(data, bgl.quick() if quick else bgl.FULL, progress=report)
-    if out is not None:
-        write_bgl(found, out)
-        say(f"written to {out}")
-    print_bgl(found, output)
+    plan = bgl.quick() if quick else bgl.FULL
+    _shown(lambda report: bgl.run_bgl(data, plan, progress=report), write_bgl, print_bgl, out, output)
 
 
 def _openstack(data: Path, out: Path | None, output: Output, *, quick: bool) -> None:
     from offscript.evaluate import openstack  # noqa: PLC0415  (loaded only by the verbs that need it)
     from offscript.openstack_report import print_openstack, write_openstack  # noqa: PLC0415
 
-    with progress_bar() as report:
-        found = openstack.run_openstack(data, openstack.quick() if quick else openstack.FULL, progress=report)
-    if out is not None:
-        write_openstack(found, out)
-        say(f"written to {out}")
-    print_openstack(found, output)
+    plan = openstack.quick() if quick else openstack.FULL
+    _shown(
+        lambda report: openstack.run_openstack(data, plan, progress=report),
+        write_openstack,
+        print_openstack,
+        out,
+        output,
+    )
 
 
 def _machines(data: Path, out: Path | None, output: Output) -> None:
     from offscript.evaluate.openstack_workflow import run_machines  # noqa: PLC0415  (loaded only by the verbs that need it)
     from offscript.workflow_report import print_machines, write_machines  # noqa: PLC0415
 
-    with progress_bar() as report:
-        found = run_machines(data, progress=report)
-    if out is not None:
-        write_machines(found, out)
-        say(f"written to {out}")
-    print_machines(found, output)
+    _shown(lambda report: run_machines(data, progress=report), write_machines, print_machines, out, output)
 
 
 def _study(out: Path | None, output: Output, *, quick: bool) -> None:
     from offscript.evaluate import workflow_study as study  # noqa: PLC0415  (loaded only by the verbs that need it)
     from offscript.workflow_report import print_study, write_study  # noqa: PLC0415
 
+    plan = study.quick() if quick else study.FULL
+    _shown(lambda report: study.run_study(plan, progress=report), write_study, print_study, out, output)
+
+
+def _shown(
+    run: Callable[[Callable[[str, float, float], None]], Found],
+    write: Callable[[Found, Path], None],
+    tell: Callable[[Found, Output], None],
+    out: Path | None,
+    output: Output,
+) -> None:
+    """Run an experiment under a progress bar, write it down where that is asked for, and print it."""
     with progress_bar() as report:
-        found = study.run_study(study.quick() if quick else study.FULL, progress=report)
-    if out is not None:
-        write_study(found, out)
+        found = run(report)
+    if out is not None:  # first: an hour's work is not lost to a reader on a pipe that left
+        write(found, out)
         say(f"written to {out}")
-    print_study(found, output)
+    tell(found, output)

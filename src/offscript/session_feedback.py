@@ -119,7 +119,7 @@ def named_counts(counts: Sequence[tuple[int, int]], names: Sequence[int]) -> tup
 def _vectors(keys: KeyModel, sessions: Sequence[Mapping[int, int]]) -> Counts:
     vectors = np.zeros((len(sessions), len(keys.vocabulary)), np.int32)
     for vector, session in zip(vectors, sessions, strict=True):
-        vector[list(session)] = [min(count, MOST) for count in session.values()]
+        vector[list(session)] = list(session.values())
     return vectors
 
 

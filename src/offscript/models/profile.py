@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -208,8 +209,11 @@ class Profile:
         """
         found: dict[tuple[bytes, bytes], tuple[npt.NDArray[np.intp], Counts, Counts]] = {}
         sharing: Counter[tuple[bytes, bytes]] = Counter()
-        for told in self.vectors[len(self._learnt) :]:
-            distances = next(self._distances(told[None], self._weighted_learnt))[0]
+        others = self.vectors[len(self._learnt) :]
+        if not len(others):
+            return []
+        far = chain.from_iterable(self._distances(others, self._weighted_learnt))
+        for told, distances in zip(others, far, strict=True):
             near = self._learnt[np.flatnonzero(distances <= distances.min() + TIE)]
             nearest = min(near, key=np.ndarray.tolist)
             symbols = np.flatnonzero(told - nearest)
