@@ -52,3 +52,16 @@ def mixed_stream(runs: Sequence[Sequence[Sequence[int]]], times: int, at_once: i
             if waiting:
                 going.append(list(random.choice(waiting.pop())))
     return keys
+
+
+def owners_of(names: Sequence[str | None], a_place: float) -> list[str | None]:
+    """The run of each entry by its definition: its own name, else the one at work last among those around it."""
+    places = {name: [at for at, other in enumerate(names) if other == name] for name in set(names) if name is not None}
+    runs = {name: at for name, at in places.items() if at[-1] - at[0] <= a_place * len(names)}
+    found: list[str | None] = []
+    for at, name in enumerate(names):
+        before = {run: max(one for one in some if one < at) for run, some in runs.items() if some[0] < at}
+        around = {run: latest for run, latest in before.items() if runs[run][-1] > at}
+        chosen = around or before
+        found.append(name if name in runs else max(chosen, key=chosen.__getitem__, default=None))
+    return found

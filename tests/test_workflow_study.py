@@ -14,7 +14,7 @@ from tests.test_openstack_data import write_set
 from offscript import UsageError
 from offscript.console import Output
 from offscript.evaluate.openstack_workflow import AFTER as DRAWN
-from offscript.evaluate.openstack_workflow import AS_IS, MIXED, Machines, run_machines
+from offscript.evaluate.openstack_workflow import AS_IS, MIXED, NAMED, Machines, run_machines
 from offscript.evaluate.workflow_study import (
     AFTER,
     COUNTS,
@@ -176,10 +176,10 @@ def test_machines_have_a_workflow(machines: Machines) -> None:
 
 def test_machines_are_separated_when_their_order_varies(machines: Machines) -> None:
     """With ids hidden both methods part creation from deletion, where these come in no fixed order."""
-    apart = {(one.stream, one.method): one.apart for one in machines.hidden}
+    strays = {(one.stream, one.method): one.strays for one in machines.hidden}
 
-    assert all(apart[stream, method] for stream in (DRAWN, MIXED) for method in (COUNTS, SECOND))
-    assert {AS_IS, DRAWN, MIXED} == {one.stream for one in machines.hidden}
+    assert not any(strays[stream, method] for stream in (DRAWN, MIXED) for method in (COUNTS, SECOND))
+    assert {AS_IS, NAMED, DRAWN, MIXED} == {one.stream for one in machines.hidden}
 
 
 def test_machines_are_shown(machines: Machines, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,15 +196,22 @@ def test_machines_are_shown(machines: Machines, tmp_path: Path, capsys: pytest.C
 
 @pytest.mark.data
 def test_the_authors_log(data_dir: Path) -> None:
-    """On the authors' log every step is in the paper's order, deletion its own part, and both methods part them."""
+    """On the authors' log every step is in the paper's order, deletion its own part, and both methods part them.
+
+    In the log as it stands they do so by the requests that lines name; what is left is an event that names none, and
+    comes 15 seconds after its machine's deletion, always in the midst of the next creation.
+    """
     found = run_machines(data_dir)
 
     assert all(step.in_order is None or step.in_order > 0.99 for step in (*found.creation, *found.deletion))
     assert [step.name for step in (*found.creation, *found.deletion) if not step.key] == ["23 GET ... status"]
     assert found.own_part
     for one in found.hidden:
-        if one.stream != AS_IS:
-            assert one.apart
+        if one.stream == NAMED:
+            assert one.apart == "23 of 24 (not [instance: <*>] VM Stopped (Lifecycle Event))"
+            assert one.keys.f1 > 0.9
+        elif one.stream != AS_IS:
+            assert one.apart == "24 of 24"
             assert one.keys.f1 > 0.95
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from textwrap import fill
 
 from offscript.evaluate.openstack_workflow import HIDDEN, STEPS, Machines
@@ -62,18 +62,22 @@ def machines_page(found: Machines, pictures: Sequence[str]) -> str:
         *(f"![The workflow of a virtual machine, from claim to the stop]({name})" for name in pictures),
         "## The paper's steps",
         _text("Machines with a step, and of those that have the step before it too, how many have it after that."),
-        markdown(
-            STEPS, [[cell.replace("|", r"\|").replace("<*>", "`<*>`") for cell in row] for row in found.step_rows()]
-        ),
+        markdown(STEPS, _escaped(found.step_rows())),
         "## With ids hidden",
         _text(
             "Creation is what a machine wrote before its `Terminating instance`, deletion the rest. *As it stands* is "
-            "the log in time order; for the other streams creations and deletions are put in an order drawn at random. "
-            "*Apart* says that no task found has keys of both."
+            "the log in time order, by its keys alone; *requests left* takes as well which request a line names beside "
+            "the machine (many name none, or the thread they are of). For the other streams creations and deletions "
+            "are put in an order drawn at random. *Keys apart* are those that only one of the two has, and that lie in "
+            "no task that is mostly the other's."
         ),
-        markdown(HIDDEN, found.hidden_rows()),
+        markdown(HIDDEN, _escaped(found.hidden_rows())),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _escaped(rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    return [[cell.replace("|", r"\|").replace("<*>", "`<*>`") for cell in row] for row in rows]
 
 
 def _text(text: str) -> str:

@@ -2,8 +2,9 @@
 
 With machine ids: is creation drawn with the paper's steps in the paper's order, and deletion as its own part? With the
 ids hidden: do both methods separate creation from deletion? In the log as it stands a machine is created, deleted and
-followed by the next, hundreds of times over, so that their order alone cannot tell two tasks from one; the question
-is asked of that stream, and of the same runs in random order: one after another, and three at a time interleaved.
+followed by the next, hundreds of times over, so that their order alone cannot tell two tasks from one; what can is the
+request that most lines name beside the machine. The question is asked of the keys alone, of the keys with the requests,
+and of the same runs in random order: one after another, and three at a time interleaved.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from offscript.evaluate.workflow_study import COUNTS, SECOND, Pairs, entry_pairs
 from offscript.evaluate.workflow_trees import Stream, interleaved, one_after_another
 from offscript.parse.learn import learn
 from offscript.workflow.graph import Workflow
+from offscript.workflow.identified import Drawn, in_drawn_order
 from offscript.workflow.learn import workflows
 from offscript.workflow.tasks import Separation, by_co_occurrence, by_probability, counted
 from offscript.workflow.times import EdgeTimes
@@ -57,7 +59,12 @@ FIRST_OF_DELETION: Final = DELETION[0][1]
 AT_ONCE: Final = 3
 """Runs at a time in the interleaved stream: the middle of the two to four of the synthetic study."""
 
+REQUEST: Final = re.compile(r"\[(req-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) ")
+"""Whoever asks for something of the service gets an id for it, which the lines of this work name beside the machine:
+one for a creation, another for the deletion. A thread of the service has one for itself, and some lines none."""
+
 AS_IS: Final = "as it stands"
+NAMED: Final = "as it stands, requests left"
 AFTER: Final = "one after another, order drawn"
 MIXED: Final = f"{AT_ONCE} at a time, interleaved"
 
@@ -82,14 +89,24 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """One stream without ids, by one method: the tasks that hold creation's and deletion's keys, and the pairs."""
+    """One stream without ids, by one method: the tasks found, and how creation and deletion lie in them.
+
+    `own` counts the keys that only one of the two has; `strays` are those of them in a task that is mostly the other's.
+    """
 
     stream: str
     method: str
     tasks: int
-    apart: bool
+    own: int
+    strays: tuple[str, ...]
     keys: Pairs
     entries: Pairs
+
+    @property
+    def apart(self) -> str:
+        """How many of the keys that only one of the two has are apart from those of the other, and which are not."""
+        told = f"{self.own - len(self.strays)} of {self.own}"
+        return f"{told} (not {self.strays[0]})" if len(self.strays) == 1 else told
 
 
 @dataclass(frozen=True)
@@ -118,8 +135,7 @@ class Machines:
     def hidden_rows(self) -> Iterator[list[str]]:
         """Rows of the table of streams without ids."""
         for one in self.hidden:
-            apart = "yes" if one.apart else "no"
-            yield [one.stream, one.method, str(one.tasks), apart, f"{one.keys.f1:.3f}", f"{one.entries.f1:.3f}"]
+            yield [one.stream, one.method, str(one.tasks), one.apart, f"{one.keys.f1:.3f}", f"{one.entries.f1:.3f}"]
 
     def records(self) -> list[dict[str, Any]]:
         """A record for each row of both tables."""
@@ -138,14 +154,17 @@ class Machines:
             "deletion": [asdict(step) for step in self.deletion],
             "deletion_is_its_own_part": self.own_part,
             "deletion_follows_creation": round(self.follows, 4),
-            "hidden": [{**asdict(one), "keys_f1": one.keys.f1, "entries_f1": one.entries.f1} for one in self.hidden],
+            "hidden": [
+                {**asdict(one), "apart": one.apart, "keys_f1": one.keys.f1, "entries_f1": one.entries.f1}
+                for one in self.hidden
+            ],
             "findings": list(self.findings),
             "seconds": round(self.seconds, 1),
         }
 
 
 STEPS: Final = ("part", "the paper's step", "key here", "machines with it", "after the step before")
-HIDDEN: Final = ("ids hidden, runs", "method", "tasks", "apart", "F1 keys", "F1 entries")
+HIDDEN: Final = ("ids hidden, runs", "method", "tasks", "keys apart", "F1 keys", "F1 entries")
 
 
 def run_machines(folder: Path, *, progress: Progress | None = None) -> Machines:
@@ -165,7 +184,9 @@ def run_machines(folder: Path, *, progress: Progress | None = None) -> Machines:
     if first == 0:
         raise InputError("tells of no deletion", where=str(folder), remedy="give the whole normal logs")
     parts = [_parted(keys, first) for keys in sessions.values()]
-    hidden = [one for name, some in _streams(rows, parts, first) for one in _hidden(name, some, parts)]
+    names = [told[1] if (told := REQUEST.search(line.text)) else None for line in lines]
+    streams = _streams(rows, parts, first, names)
+    hidden = [one for name, some, drawn in streams for one in _hidden(name, some, drawn, parts, templates)]
     creation, deletion = (_steps(some, templates, list(sessions.values())) for some in (CREATION, DELETION))
     follows = _follows(rows, first, templates)
     own = _own_part(flow, parts)
@@ -239,8 +260,11 @@ def _follows(rows: Sequence[Entry], first: int, templates: Mapping[int, str]) ->
 
 
 def _streams(
-    rows: Sequence[Entry], parts: Sequence[tuple[tuple[int, ...], tuple[int, ...]]], first: int
-) -> Iterator[tuple[str, Stream]]:
+    rows: Sequence[Entry],
+    parts: Sequence[tuple[tuple[int, ...], tuple[int, ...]]],
+    first: int,
+    names: Sequence[str | None],
+) -> Iterator[tuple[str, Stream, Drawn | None]]:
     """The log as it stands, and its creations and deletions in random order; each with the truth beside."""
     numbers: dict[str, int] = {}
     deleted: set[str] = set()
@@ -252,24 +276,44 @@ def _streams(
         keys.append(key)
         tasks.append(int(session in deleted))
         runs.append(2 * number + (session in deleted))
-    yield AS_IS, Stream(tuple(keys), tuple(tasks), tuple(runs))
+    as_it_stands = Stream(tuple(keys), tuple(tasks), tuple(runs))
+    yield AS_IS, as_it_stands, None
+    yield NAMED, as_it_stands, in_drawn_order(keys, names)
     whole = [[part[task] for part in parts if part[task]] for task in (0, 1)]
-    yield AFTER, one_after_another(whole, Random(1))
-    yield MIXED, interleaved(whole, AT_ONCE, Random(1))
+    yield AFTER, one_after_another(whole, Random(1)), None
+    yield MIXED, interleaved(whole, AT_ONCE, Random(1)), None
 
 
-def _hidden(name: str, some: Stream, parts: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> Iterator[Hidden]:
+def _hidden(
+    name: str,
+    some: Stream,
+    drawn: Drawn | None,
+    parts: Sequence[tuple[tuple[int, ...], tuple[int, ...]]],
+    templates: Mapping[int, str],
+) -> Iterator[Hidden]:
     truth = _key_sets(parts)
+    keys = drawn.keys if drawn else some.keys
     found: dict[str, Separation] = {
-        COUNTS: by_probability(some.keys, counted(some.keys)),
-        SECOND: by_co_occurrence(some.keys),
+        COUNTS: by_probability(keys, counted(keys)),
+        SECOND: by_co_occurrence(keys),
     }
-    for method, result in found.items():
+    for method, separated in found.items():
+        result = drawn.in_place(separated) if drawn else separated
         tasks = [task.keys for task in result.tasks]
-        creation, deletion = truth[0] - truth[1], truth[1] - truth[0]
-        apart = not any(keys & creation and keys & deletion for keys in tasks)
+        strays = tuple(templates[key] for key in _strays(tasks, truth))
         owners = [run and (run.task, run.instance) for run in result.owners]
-        yield Hidden(name, method, len(tasks), apart, key_pairs(tasks, truth), entry_pairs(owners, some.runs))
+        pairs = key_pairs(tasks, truth), entry_pairs(owners, some.runs)
+        yield Hidden(name, method, len(tasks), len(truth[0] ^ truth[1]), strays, *pairs)
+
+
+def _strays(tasks: Sequence[frozenset[int]], truth: tuple[frozenset[int], frozenset[int]]) -> list[int]:
+    """The keys of one part only that lie in a task with more such keys of the other; of as many, deletion's."""
+    own = truth[0] - truth[1], truth[1] - truth[0]
+    found: set[int] = set()
+    for keys in tasks:
+        creation, deletion = keys & own[0], keys & own[1]
+        found |= creation if len(creation) < len(deletion) else deletion if creation else frozenset()
+    return sorted(found)
 
 
 def _with_findings(found: Machines, seconds: float) -> Machines:
@@ -282,6 +326,6 @@ def _with_findings(found: Machines, seconds: float) -> Machines:
         f"Deletion is {'its own part' if found.own_part else 'no part of its own'} of the workflow; "
         f"{found.workflow.noise} of {found.workflow.sessions} machines are on no path of it",
         f"As the service wrote them, creation and deletion take turns in {found.follows:.1%} of the cases; where that "
-        "is always so, no order tells two tasks from one",
+        "is always so, no order tells two tasks from one, but the requests that lines name do",
     )
     return replace(found, findings=says, seconds=seconds)
