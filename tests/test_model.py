@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from offscript import Model, ModelError, load
 from offscript.config import Config
-from offscript.model import FORMAT_VERSION, _digest, identify
+from offscript.model import FORMAT_VERSION, LEFT_BEHIND, _digest, identify
 from offscript.workflow.times import MAX_PAIRS
 
 
@@ -57,6 +58,24 @@ def test_a_draft_left_by_a_kill_is_not_seen(service_model: Model, bundle: Path) 
     (draft / "model.json").write_text("{", "utf-8")
     assert load(bundle).version == 1
     assert service_model.save(bundle).version == 2
+
+
+def test_what_kills_left_is_cleared_by_a_later_save(service_model: Model, bundle: Path) -> None:
+    """A draft and a pointer of a process killed an hour ago go; those of one that is saving now stay."""
+    left = [bundle / "versions" / ".2.4711", bundle / ".CURRENT.4711"]
+    writing = bundle / "versions" / ".2.4712"
+    for folder in (left[0], writing):
+        folder.mkdir()
+        (folder / "model.json").write_text("{", "utf-8")
+    left[1].write_text("2\n", "utf-8")
+    for path in left:
+        os.utime(path, (time.time() - 2 * LEFT_BEHIND,) * 2)
+
+    service_model.save(bundle)
+
+    assert not any(path.exists() for path in left)
+    assert writing.exists()
+    assert load(bundle).version == 2
 
 
 def test_the_times_between_steps_are_saved(service_model: Model, bundle: Path) -> None:

@@ -22,7 +22,7 @@ from offscript.models.follow_compiled import follow_compiled
 from offscript.models.gauges import FLAGGED, NEW_LEVEL, SETTLED, Gauge, follow, surprise_at, with_level
 from offscript.models.tails import Tail, outliers_of, tail_of
 from offscript.models.value_lessons import ValueLessons, tells_more
-from offscript.models.values import ValueModel
+from offscript.models.values import ValueModel, WordList
 from offscript.models.vectors import Place, Vectors, sort_of
 from offscript.parse.match import FrozenTemplate, Templates
 from offscript.value_judge import ValueFlag, ValueJudge
@@ -286,6 +286,19 @@ def test_slow_steps_wrong_numbers_and_new_words_are_told(model: Model) -> None:
     assert (slow.place, slow.number, slow.unit) == (0, 9.0, "s")
     assert slow.low <= slow.middle <= slow.high < slow.number
     assert measured["job-00030x"] is None
+
+
+def test_a_word_that_nothing_is_known_of_is_no_new_word() -> None:
+    """Where a line does not show what stands at a place, nothing is said of it, line by line as in columns."""
+    template = FrozenTemplate(7, ("state", "<*>"), "state <*>", 3, ("w",))
+    judge = ValueJudge(
+        ValueModel((), (WordList(7, 1, ("up", "down"), 1_000, 0),), fresh_threshold=5.0), Templates([template], {})
+    )
+
+    assert judge.lists
+    assert judge.one("app.log", 7, 0, None, [(0, math.nan)]) is None
+    assert judge.one("app.log", 7, 0, None, [(0, 0.0)]) is None
+    assert judge.one("app.log", 7, 0, None, [(0, 1.0)]) is not None
 
 
 def test_the_value_that_is_meant_is_shown(model: Model) -> None:

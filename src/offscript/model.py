@@ -17,6 +17,7 @@ import math
 import os
 import shutil
 import stat
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ MAX_WEIGHT_BYTES = 1 << 30  # the largest network that Config allows, eight laye
 MAX_ABOUT_BYTES = 1 << 20
 TOLD = 2_000  # characters kept of a note, and of each thing taught: a screenful
 MAX_POINTER_BYTES = 20  # a version number, with room
+LEFT_BEHIND = 3600.0  # seconds after which a draft is that of a process killed: to write one takes seconds
 
 _DAMAGE = (
     OffscriptError,
@@ -325,6 +327,17 @@ def _publish(folder: Path, number: int, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         raise _unwritable(folder, error) from error
     switch(folder, number)
+    _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what processes that were killed while saving have left; what cannot be removed is in nobody's way."""
+    for left in (*(folder / "versions").glob(".[0-9]*.[0-9]*"), *folder.glob(".CURRENT.[0-9]*")):
+        try:
+            if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        except OSError:
+            continue
 
 
 def switch(folder: Path, number: int) -> None:

@@ -120,7 +120,7 @@ class ValueJudge:
             numbers.append(elapsed)
         for number, value in asked:
             if number >= len(self.model.places):
-                if value:
+                if value > 0:  # not a value that nothing is known of, either
                     fresh.append((0, number))
             elif value == value and (gauge := self.gauge_asked(number, before)) != NO_GAUGE:
                 gauges.append(gauge)
