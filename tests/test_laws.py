@@ -19,7 +19,7 @@ from offscript import Config, Detector, InputError, Line, Model, Reason, StateEr
 from offscript.evaluate.judge import evaluate
 from offscript.evaluate.labels import read_labels
 from offscript.journal import Journal, record_of
-from offscript.model import journal_path
+from offscript.model_folder import journal_path
 from offscript.parse.learn import learn
 from offscript.parse.lines import LineSplitter
 from offscript.testing import lines_of, service_log

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from offscript import Model, ModelError, load
 from offscript.config import Config
-from offscript.model import FORMAT_VERSION, LEFT_BEHIND, _digest, identify
+from offscript.model import FORMAT_VERSION, identify
+from offscript.model_folder import LEFT_BEHIND, digest
 from offscript.workflow.times import MAX_PAIRS
 
 
@@ -32,7 +33,7 @@ def rewrite(bundle: Path, change: dict[str, object]) -> None:
     body = json.loads((home / "model.json").read_text("utf-8")) | change
     (home / "model.json").write_text(json.dumps(body), "utf-8")
     about = json.loads((home / "about.json").read_text("utf-8"))
-    about["sha256"]["model.json"] = _digest((home / "model.json").read_bytes())
+    about["sha256"]["model.json"] = digest((home / "model.json").read_bytes())
     (home / "about.json").write_text(json.dumps(about), "utf-8")
 
 

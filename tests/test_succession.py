@@ -20,7 +20,7 @@ from offscript.announce import journalled
 from offscript.detect_report import Kept, write_report
 from offscript.feedback import learn
 from offscript.journal import Journal
-from offscript.model import journal_path, switch
+from offscript.model_folder import journal_path, switch
 from offscript.succession import Succession
 from offscript.testing import lines_of, service_log
 from offscript.versions import undo

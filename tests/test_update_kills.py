@@ -18,7 +18,7 @@ from pathlib import Path
 from offscript import Detector, load
 from offscript.feedback_verbs import learn_verb
 from offscript.journal import Journal, record_of
-from offscript.model import journal_path
+from offscript.model_folder import journal_path
 from offscript.models import columns
 from offscript.testing import lines_of
 from offscript.versions import alone

@@ -23,7 +23,7 @@ from offscript.cli import app
 from offscript.errors import OffscriptError
 from offscript.feedback import accepted, learn
 from offscript.journal import record_of, verdict_of
-from offscript.model import current_version
+from offscript.model_folder import current_version
 from offscript.models.gauges import Gauge, surprise_at, told_of
 from offscript.models.tails import HARDLY_FARTHER
 from offscript.parse import pieces

@@ -19,7 +19,7 @@ from offscript.entries import Reason
 from offscript.errors import OffscriptError
 from offscript.feedback import learn
 from offscript.journal import Journal
-from offscript.model import journal_path, switch
+from offscript.model_folder import journal_path, switch
 from offscript.testing import service_log
 from offscript.versions import UPDATES_PER_HOUR, alone, ancestors, check_pace, keep, shared_keys, undo, versions
 

@@ -36,7 +36,8 @@ from offscript.errors import InputError, OffscriptError, UsageError
 from offscript.explain_verb import explain_verb
 from offscript.feedback_verbs import learn_verb, undo_verb, versions_verb
 from offscript.journal import Journal
-from offscript.model import Model, check_place, journal_path, load
+from offscript.model import Model, load
+from offscript.model_folder import check_place, journal_path
 from offscript.options import (
     AlarmsOption,
     CompleteOption,

@@ -14,7 +14,7 @@ from offscript.entries import Reason
 from offscript.errors import UsageError
 from offscript.evaluate.demo import FAULTED, OF_VALUES, Demo, Judged, recording
 from offscript.journal import Journal
-from offscript.model import journal_path
+from offscript.model_folder import journal_path
 from offscript.model_workflows import workflows_if_quick
 from offscript.render import clock, csv_row, explained, json_line, table
 from offscript.sources import read

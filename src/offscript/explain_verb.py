@@ -14,7 +14,8 @@ from offscript.diagnosis import Diagnoser
 from offscript.entries import Verdict
 from offscript.errors import InputError, ModelError, UsageError
 from offscript.journal import Journal
-from offscript.model import Model, current_version, journal_path, load
+from offscript.model import Model, load
+from offscript.model_folder import current_version, journal_path
 from offscript.model_workflows import workflows_if_quick
 from offscript.render import json_line
 from offscript.sources import STDIN, read

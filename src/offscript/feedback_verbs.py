@@ -15,7 +15,8 @@ from offscript.entries import Verdict
 from offscript.errors import ModelError, UsageError
 from offscript.feedback import accepted, by_name, holds_enough, learn, readable
 from offscript.journal import Journal
-from offscript.model import Model, current_version, journal_path, load
+from offscript.model import Model, load
+from offscript.model_folder import current_version, journal_path
 from offscript.plain import plain
 from offscript.taught_in_all import taught_in_all
 from offscript.versions import alone, ancestors, check_pace, shared_keys, undo, versions

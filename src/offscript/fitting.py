@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from offscript.config import Config
+from offscript.endless import Endless, take_out
 from offscript.entries import Line
 from offscript.errors import InputError
 from offscript.model import Model, identify
@@ -46,6 +47,9 @@ def fit(
         )
     one_stream = parsed.discovery.key.where == "none"
     timeout = None if one_stream else session_timeout(parsed.kept)
+    endless = Endless() if timeout is None else take_out(parsed, timeout.seconds)
+    if endless.ids:  # whose gaps are no gaps within sessions
+        timeout = session_timeout(parsed.kept)
     replayed = replay(parsed, timeout)
     if not replayed.sequences:
         raise InputError(
@@ -65,10 +69,10 @@ def fit(
     )
     seconds = None if timeout is None else timeout.seconds
     values = lessons.model if lessons is not None and lessons.model is not None else ValueModel()
-    facts = _facts(parsed, replayed, timeout, keys)
+    facts = _facts(parsed, replayed, timeout, endless, keys)
     times = edge_times(parsed, replayed)
     learnt = config, parsed.header, parsed.discovery.key, seconds, parsed.templates, keys, values, times
-    return identify(Model(*learnt, facts))
+    return identify(Model(*learnt, facts, outside=endless.keys))
 
 
 def edge_times(parsed: Parsed, replayed: Replayed) -> EdgeTimes:
@@ -78,13 +82,17 @@ def edge_times(parsed: Parsed, replayed: Replayed) -> EdgeTimes:
     return EdgeTimes.of(np.where(session >= 0, before, 0), keys, elapsed)
 
 
-def _facts(parsed: Parsed, replayed: Replayed, timeout: Timeout | None, keys: KeyModel) -> dict[str, Any]:
+def _facts(
+    parsed: Parsed, replayed: Replayed, timeout: Timeout | None, endless: Endless, keys: KeyModel
+) -> dict[str, Any]:
     times = [time for time in parsed.kept.times if time == time]
     span = max(times) - min(times) if times else 0.0
     findings = parsed.findings()
     if timeout is not None:
         unit = "s" if span > 0 else " lines"
         findings.append(f"{len(replayed.sequences):,} sessions; {timeout.describe(unit)}")
+        if endless.ids:
+            findings.append(endless.describe())
         outside = sum(1 for session in parsed.kept.sessions if session < 0)
         if outside:
             findings.append(

@@ -128,7 +128,7 @@ class LineJudge:
         self._counts["entries"] += 1
         known = key > 0
         target = self.model.keys.symbol(key) if known else UNKNOWN
-        if name is None and not self._one_stream:
+        if (name is None or key in self.model.outside) and not self._one_stream:
             self._counts["entries without session"] += 1
             return _Case(entry, known, UNKNOWN, self._start, None)
         elapsed = self.sessions.idle(source, name or "", stamp) if self.model.values.judges else None

@@ -10,7 +10,8 @@ from typing import Final
 
 from offscript.detector import Detector
 from offscript.errors import ModelError, OffscriptError
-from offscript.model import Model, about_version, current_version, load
+from offscript.model import Model, load
+from offscript.model_folder import about_version, current_version
 
 LOOK: Final = 1.0
 """Seconds between two looks at the folder, one call of `stat` each: whoever reports a false alarm waits no longer."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from offscript.errors import ModelError, UsageError
-from offscript.model import Model, about_version, current_version, load, numbers_of, switch
+from offscript.model import Model, load
+from offscript.model_folder import about_version, current_version, numbers_of, switch
 
 UPDATES_PER_HOUR: Final = 30
 """Updates within an hour: one every other minute is as fast as a person can look at verdicts, and what was reported

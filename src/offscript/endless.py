@@ -1,0 +1,96 @@
+"""Sessions that never end: a service's own id, written all through a log, is no run of a task (ours).
+
+Logs name requests, and the thread that has none of its own gets one for its lifetime. Its lines are no run: they come
+in the order of whatever others do, the session never closes, and each line of it would be a false alarm. The id is
+another after a restart, so what is kept for detection is which keys only come from such ids: their entries are judged
+as those without a session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from offscript.parse.learn import Kept, Parsed
+
+LIFE: Final = 0.5
+"""Share of a log's entries from the first to the last of an id beyond which it is no run: as for a whole family of ids,
+when session keys are looked for."""
+
+LONGER: Final = 10.0
+"""How many times the entries of nearly every other id it must have: what is as long as others may be a slow run."""
+
+NEARLY: Final = 0.99
+"""The share of the ids that are nearly every other; and of a key's entries that make it a key of such ids alone."""
+
+FEWEST: Final = 100
+"""Ids below which none is told from the others: a hundredth of them is less than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endless:
+    """What was taken out of the sessions: how many ids with how many entries, and the keys that only they have."""
+
+    ids: int = 0
+    entries: int = 0
+    keys: frozenset[int] = frozenset()
+
+    def describe(self) -> str:
+        """One human line."""
+        one = self.ids == 1
+        never = "1 id never ends: a service or a thread" if one else f"{self.ids:,} ids never end: services or threads"
+        return f"{never}, no run; their {self.entries:,} entries are of no session, nor are {len(self.keys):,} log keys"
+
+
+def take_out(parsed: Parsed, timeout: float | None) -> Endless:
+    r"""Take the entries of endless ids, and all of keys that only these have, out of their sessions.
+
+    Endless is an id that is seen through more than `LIFE` of the log without ever being idle for the time-out (seconds
+    of log time, lines without stamps), with `LONGER` times the entries of nearly every other. Changes `parsed.kept`.
+
+    >>> from offscript.config import Config
+    >>> from offscript.entries import Line
+    >>> from offscript.parse.learn import learn
+    >>> lines = [Line(f"req-{n} {w}", "a", 2 * n) for n in range(150) for w in ("begins", "works")]
+    >>> lines = [line for one in lines for line in (one, Line("req-9999 thread is alive", "a", one.number))]
+    >>> take_out(learn(lines, Config(session=r"req-\d+")), 50.0)
+    Endless(ids=1, entries=300, keys=frozenset({2}))
+    """
+    kept = parsed.kept
+    sessions = np.array(kept.sessions, np.int64)
+    never = _endless(kept, sessions, timeout)
+    if not len(never):
+        return Endless()
+    keys = np.array(parsed.key_of, np.int64)[np.array(kept.skeletons, np.int64)]
+    of_endless = np.isin(sessions, never)
+    having = np.bincount(keys[sessions >= 0], minlength=int(keys.max()) + 1)
+    only = np.flatnonzero(np.bincount(keys[of_endless], minlength=len(having)) > NEARLY * having)
+    outside = of_endless | np.isin(keys, only)
+    taken = int((outside & (sessions >= 0)).sum())
+    np.frombuffer(kept.sessions, np.int64)[outside] = -1
+    return Endless(len(never), taken, frozenset(only.tolist()))
+
+
+def _endless(kept: Kept, sessions: NDArray[np.int64], timeout: float | None) -> NDArray[np.int64]:
+    """The codes of the ids that never end."""
+    named = np.flatnonzero(sessions >= 0)
+    codes, firsts, counts = np.unique(sessions[named], return_index=True, return_counts=True)
+    if len(codes) < FEWEST:
+        return np.empty(0, np.int64)
+    lasts = len(named) - 1 - np.unique(sessions[named][::-1], return_index=True)[1]
+    life = named[lasts] - named[firsts]
+    long = (life > LIFE * len(sessions)) & (counts > LONGER * np.quantile(counts, NEARLY))
+    times = np.array(kept.times, np.float64)
+    found = [code for code in codes[long].tolist() if _is_never_idle(sessions, times, code, timeout)]
+    return np.array(found, np.int64)
+
+
+def _is_never_idle(sessions: NDArray[np.int64], times: NDArray[np.float64], code: int, timeout: float | None) -> bool:
+    """Whether no two entries of an id are farther apart than the time-out."""
+    places = np.flatnonzero(sessions == code)
+    stamps = times[places]
+    clock = places if np.isnan(stamps).any() else stamps
+    return timeout is None or bool(np.abs(np.diff(clock)).max() <= timeout)

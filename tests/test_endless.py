@@ -1,0 +1,133 @@
+"""Ids of services and threads, written all through a log, are no sessions: not in training and not while detecting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.conftest import SMALL
+
+from offscript import Config, Detector, Line, Model, ModelError, Reason, Verdict, detect, fit, load, read
+from offscript.endless import FEWEST, LIFE, LONGER, take_out
+from offscript.parse.learn import learn
+
+SESSION = r"req-([0-9a-f]+)"
+CONFIG = Config(session=SESSION, false_alarms=0.02, **SMALL)  # type: ignore[arg-type]
+STEPS = ("claim attempted", "claim granted", "image made", "machine built")
+
+
+def log_of(requests: int, thread: str | None = "ffff", *, seconds: float = 20.0, seed: int = 1) -> list[str]:
+    """Requests of four steps, one after another; a thread of the service tells of two of them in between."""
+    chance = np.random.default_rng(seed)
+    rows: list[tuple[float, str]] = []
+    for number in range(requests):
+        at = seconds * number
+        for step in STEPS:
+            at += chance.uniform(1.0, 2.0)
+            rows.append((at, f"[req-{number:x}] {step}"))
+        if thread is not None:
+            rows += [(at - 0.4, f"[req-{thread}] lifecycle started"), (at - 0.2, f"[req-{thread}] lifecycle resumed")]
+    return [
+        f"2026-03-01 {int(t // 3600):02d}:{int(t // 60 % 60):02d}:{t % 60:06.3f} INFO {text}"
+        for t, text in sorted(rows)
+    ]
+
+
+def lines_of(texts: Sequence[str]) -> list[Line]:
+    """The texts as lines of one source."""
+    return [Line(text, "nova.log", number + 1, 100 * number) for number, text in enumerate(texts)]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """What a log with such a thread teaches."""
+    return fit(lines_of(log_of(300)), CONFIG)
+
+
+def by_lines(model: Model, texts: Sequence[str]) -> list[Verdict]:
+    """All verdicts, line by line."""
+    detector = Detector(model)
+    return [verdict for line in lines_of(texts) for verdict in detector.push(line)] + detector.close(complete=True)
+
+
+def test_a_thread_is_no_session(model: Model) -> None:
+    """Its entries teach no order, and `fit` says that they are left out, and why."""
+    told = [text for text in model.facts["findings"] if "never ends" in text]
+
+    assert told == [
+        "1 id never ends: a service or a thread, no run; their 600 entries are of no session, nor are 2 log keys"
+    ]
+    assert {model.templates.template(key).text for key in model.outside} == {
+        "lifecycle started",
+        "lifecycle resumed",
+    }
+    assert model.facts["sessions"] == 300
+
+
+def test_a_thread_of_another_name_is_none_either(model: Model) -> None:
+    """After a restart the thread has another id; its lines are still no false alarms, and the requests are judged."""
+    texts = log_of(40, "eeee", seed=2)
+    wrong = [text for text in texts if "[req-9] claim granted" not in text]
+
+    assert by_lines(model, texts) == []
+    found = by_lines(model, wrong)
+    assert found[0].reason is Reason.UNEXPECTED_KEY
+    assert {verdict.session for verdict in found} == {"9"}
+
+
+def test_columns_leave_out_what_lines_do(model: Model, tmp_path: Path) -> None:
+    """A whole file read in columns gives the verdicts of its lines one by one."""
+    texts = [
+        text for text in log_of(60, "dddd", seed=3) if "[req-9] claim granted" not in text and "b] image" not in text
+    ]
+    path = tmp_path / "nova.log"
+    path.write_text("\n".join(texts) + "\n", "utf-8")
+    found = list(detect(model, read(str(path)), complete=True))
+
+    assert found
+    assert [(one.entry.line.number, one.reason, one.score) for one in found] == [
+        (one.entry.line.number, one.reason, one.score) for one in by_lines(model, texts)
+    ]
+
+
+def test_the_keys_outside_are_saved(model: Model, tmp_path: Path) -> None:
+    """A model loaded leaves out what the model saved did; damage is an error."""
+    model.save(tmp_path / "m.model")
+    assert load(tmp_path / "m.model").outside == model.outside
+    replace(model, outside=frozenset({99})).save(tmp_path / "odd.model")
+    with pytest.raises(ModelError, match="a key outside sessions has no template"):
+        load(tmp_path / "odd.model")
+
+
+@pytest.mark.parametrize(
+    ("texts", "why"),
+    [
+        (log_of(300, None), "there is no thread"),
+        (log_of(FEWEST - 2), "too few ids to tell one from the others"),
+        ([*log_of(300, None), *log_of(10, "ffff")], "it lives through less than half of the log"),
+        (
+            [*log_of(150, None), "2026-03-01 00:50:00.000 INFO [req-0] machine kept", *log_of(300, None)[600:]],
+            "a slow run has no more entries than others",
+        ),
+    ],
+    ids=lambda given: given if isinstance(given, str) else "",
+)
+def test_runs_stay_runs(texts: list[str], why: str) -> None:
+    """Nothing is taken out where an id may be a run."""
+    parsed = learn(lines_of(texts), CONFIG)
+    before = list(parsed.kept.sessions)
+
+    assert take_out(parsed, 1e9).ids == 0, why
+    assert list(parsed.kept.sessions) == before
+
+
+def test_an_id_that_rests_is_many_sessions() -> None:
+    """An address that comes again and again, with pauses beyond the time-out, has sessions that end."""
+    parsed = learn(lines_of(log_of(300)), CONFIG)
+
+    assert take_out(parsed, 10.0).ids == 0
+    assert take_out(parsed, 30.0).ids == 1
+    assert LIFE < 1 < LONGER
