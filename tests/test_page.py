@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.reported import BEGAN, HOSTILE, contents, hostile, shown
+from tests.reported import BEGAN, HOSTILE, TEMPLATES, contents, hostile, shown
 
 from offscript import Measured, Reason
 from offscript.plain import plain
@@ -202,6 +202,29 @@ def test_the_page_stays_small(count: int) -> None:
     assert len(page(contents(count)).encode()) < 5_000_000
     long = page(contents(count, said="<&\x1b" * 3_000, text="\u202e<'\"" * 5_000))
     assert len(long.encode()) < 5_000_000
+
+
+def test_the_list_of_keys_stays_small() -> None:
+    """Thousands of log keys with long templates are listed in short, as many as there is room for; the rest counted."""
+    few = _with_keys(30, "step <*> of a long template " * 8)
+    assert few.count("step &lt;*&gt; of a long template " * 8) == 9 * 30
+    many = _with_keys(900, "<&'\x1b" * 400)
+    assert len(many.encode()) < 5_000_000
+    listed = many.count('<tr id="k')
+    assert 1_000 < listed < 8_100
+    assert f"{8_100 - listed:,} more: offscript keys has them all" in many
+
+
+def _with_keys(sessions: int, template: str) -> str:
+    """A page of sessions that each name nine keys of their own, all with such templates."""
+    cases = []
+    for number in range(sessions):
+        case, keys = shown(number), tuple(range(9 * number + 100, 9 * number + 109))
+        verdict = case.incident.verdicts[0]
+        told = replace(verdict, entry=replace(verdict.entry, key=keys[8]), history=keys[:8])
+        cases.append(replace(case, incident=replace(case.incident, verdicts=(told,))))
+    templates = dict.fromkeys(range(100, 9 * sessions + 100), template)
+    return page(replace(contents(0), cases=tuple(cases), templates=TEMPLATES | templates))
 
 
 def test_what_is_left_out_is_counted() -> None:

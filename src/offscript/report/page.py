@@ -37,7 +37,10 @@ OPEN = 1
 """Incidents unfolded at first: the worst."""
 
 TEMPLATE_SHOWN = 400
-"""Characters of a template in the list of log keys."""
+"""Characters of a template in the list of log keys, where there is room."""
+
+KEYS_BYTES = 600_000
+"""Bytes of the list of log keys: 1,000 sessions name 9,000 keys at the most, each with half of its share of text."""
 
 LEARNT_SHOWN = 600
 """Characters of a finding."""
@@ -213,16 +216,19 @@ def _keys(contents: Contents, cases: Sequence[Shown]) -> Html:
     keys = keys_mentioned(cases, contents.templates)
     if not keys:
         return Html("")
-    rows = [
-        tag("tr", {"id": f"k{key}"}, _cell("th", f"{key}", "figure"), _cell("td", _template(contents, key), "mono"))
-        for key in keys
-    ]
+    longest = min(TEMPLATE_SHOWN, KEYS_BYTES // len(keys) // 2)
+    rows: list[Html] = []
+    room = KEYS_BYTES
+    for key in keys:
+        shown = cut(contents.templates[key], longest)
+        rows.append(tag("tr", {"id": f"k{key}"}, _cell("th", f"{key}", "figure"), _cell("td", shown, "mono")))
+        room -= len(rows[-1].encode())
+        if room < 0:
+            break
+    left = len(keys) - len(rows)
+    more = [tag("p", {"class": "quiet"}, f"{left:,} more: offscript keys has them all")] if left else []
     table = tag("table", None, tag("tbody", None, *rows))
-    return tag("details", {"class": "keys list"}, tag("summary", None, "The log keys by number"), table)
-
-
-def _template(contents: Contents, key: int) -> str:
-    return cut(contents.templates[key], TEMPLATE_SHOWN)
+    return tag("details", {"class": "keys list"}, tag("summary", None, "The log keys by number"), table, *more)
 
 
 def _cell(name: str, content: str, kind: str) -> Html:
