@@ -7,43 +7,14 @@ mined alone. What is rare on both sides is left out of the graph, not out of the
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
-from operator import mul
+from functools import reduce
+from operator import and_, or_
 
-import networkx as nx
-
+from offscript.workflow.seen import Follows, Run, Runs, places
 from offscript.workflow.tree import Kind
-
-Run = tuple[int, ...]
-Runs = Mapping[Run, int]
-"""Distinct runs of a part of a task, with how often each comes."""
-
-
-CHAINED = 0.1
-"""Share of the commonest neighbour that makes two keys neighbours in one part: a step of a part that has up to nine
-others beside it comes directly after the one before that often; keys of two parts that keep an order hardly ever do."""
-
-EDGE = -1
-"""Stands before the first key of a run and after its last one; symbols of keys are not negative."""
-
-
-@dataclass(frozen=True, slots=True)
-class Follows:
-    """Which key directly follows which, often enough; which keys begin and end runs; which come in any order."""
-
-    keys: tuple[int, ...]
-    pairs: frozenset[tuple[int, int]]
-    starts: frozenset[int]
-    ends: frozenset[int]
-    either: frozenset[tuple[int, int]]
-    """Pairs of keys whose first occurrences come now this way, now that way round."""
-    chained: frozenset[tuple[int, int]] = frozenset()
-    """Pairs of which the one directly follows the other in a good part of the runs, or that no run has both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,88 +25,10 @@ class Cut:
     parts: tuple[frozenset[int], ...]
 
 
-CHANCE = 3.0
-"""Standard errors by which noise may exceed its share: of what a mistake brings once, chance brings two or three."""
-
-
-def noise(share: float, count: float) -> float:
-    """Return how often at most noise comes where it comes in a share of so many cases; never, where it is none.
-
-    >>> noise(0.01, 100), noise(0, 100)
-    (4.0, 0.0)
-    """
-    return share * count + CHANCE * math.sqrt(share * count)
-
-
-def follows(runs: Runs, rare: float) -> Follows:
-    """Read the graph off runs; a pair is left out below the share `rare` of the commonest pair at either of its keys.
-
-    So is one of keys that exclude each other: of the runs with the rarer one no more than that share have both.
-
-    >>> sorted(follows({(1, 2): 99, (2, 1): 1}, 0.05).pairs)
-    [(1, 2)]
-    """
-    pairs: Counter[tuple[int, int]] = Counter()
-    starts: Counter[int] = Counter()
-    ends: Counter[int] = Counter()
-    orders: Counter[tuple[int, int]] = Counter()
-    having: Counter[int] = Counter()
-    for run, count in runs.items():
-        if not run:
-            continue
-        starts[run[0]] += count
-        ends[run[-1]] += count
-        for pair in pairwise(run):
-            pairs[pair] += count
-        distinct = tuple(dict.fromkeys(run))
-        having.update(dict.fromkeys(distinct, count))
-        for place, key in enumerate(distinct):
-            for later in distinct[place + 1 :]:
-                orders[key, later] += count
-    pairs.update({(EDGE, key): count for key, count in starts.items()})
-    pairs.update({(key, EDGE): count for key, count in ends.items()})
-    keys = tuple(sorted(having))
-    apart = _apart(having, orders, rare)
-    often = _often(pairs, partial(noise, rare)) - apart
-    return Follows(
-        keys,
-        frozenset(pair for pair in often if EDGE not in pair),
-        frozenset(after for before, after in often if before == EDGE),
-        frozenset(before for before, after in often if after == EDGE),
-        _either(orders, rare) - apart,
-        _often(pairs, partial(mul, CHAINED)) | apart,
-    )
-
-
-def _apart(having: Counter[int], orders: Counter[tuple[int, int]], rare: float) -> frozenset[tuple[int, int]]:
-    return frozenset(
-        (a, b)
-        for a in having
-        for b in having
-        if a != b and orders[a, b] + orders[b, a] <= noise(rare, min(having[a], having[b]))
-    )
-
-
-def _often(pairs: Counter[tuple[int, int]], most: Callable[[float], float]) -> frozenset[tuple[int, int]]:
-    out: Counter[int] = Counter()
-    into: Counter[int] = Counter()
-    for (before, after), count in pairs.items():
-        out[before] = max(out[before], count)
-        into[after] = max(into[after], count)
-    return frozenset(pair for pair, count in pairs.items() if count > most(min(out[pair[0]], into[pair[1]])))
-
-
-def _either(orders: Counter[tuple[int, int]], rare: float) -> frozenset[tuple[int, int]]:
-    return frozenset(
-        (a, b)
-        for (a, b), count in orders.items()
-        if orders[b, a] and min(count, orders[b, a]) > noise(rare, count + orders[b, a])
-    )
-
-
 def find_cuts(graph: Follows) -> list[Cut]:
     """Return the cuts that hold: a choice or a sequence alone, for nothing is lost by it; else all that are possible.
 
+    >>> from offscript.workflow.seen import follows
     >>> find_cuts(follows({(1, 2, 3): 1, (1, 3, 2): 1}, 0))
     [Cut(kind=<Kind.SEQUENCE: 'sequence'>, parts=(frozenset({1}), frozenset({2, 3})))]
     """
@@ -144,13 +37,14 @@ def find_cuts(graph: Follows) -> list[Cut]:
     for kind, way in ((Kind.CHOICE, _choice), (Kind.SEQUENCE, _sequence)):
         parts = way(graph)
         if len(parts) > 1:
-            return [Cut(kind, tuple(map(frozenset, parts)))]
+            return [cut_of(kind, parts, graph)]
+    both = [after & before for after, before in zip(graph.after, graph.before, strict=True)]
     found = [
-        Cut(kind, tuple(map(frozenset, parts)))
+        cut_of(kind, parts, graph)
         for kind, parts in (
-            (Kind.PARALLEL, _parallel(graph, _both(graph))),
+            (Kind.PARALLEL, _parallel(graph, both)),
             (Kind.LOOP, _loop(graph)),
-            (Kind.PARALLEL, _parallel(graph, _both(graph) | graph.either)),
+            (Kind.PARALLEL, _parallel(graph, list(map(or_, both, graph.either)))),
             (Kind.PARALLEL, _parallel(graph, unchained(graph))),
         )
         if len(parts) > 1
@@ -158,105 +52,151 @@ def find_cuts(graph: Follows) -> list[Cut]:
     return list(dict.fromkeys(found))
 
 
-def _digraph(graph: Follows) -> nx.DiGraph[int]:
-    digraph: nx.DiGraph[int] = nx.DiGraph()
-    digraph.add_nodes_from(graph.keys)
-    digraph.add_edges_from(graph.pairs)
-    return digraph
+def cut_of(kind: Kind, parts: Iterable[int], graph: Follows) -> Cut:
+    """Return a cut with the keys of parts that are sets of their places."""
+    return Cut(kind, tuple(map(graph.named, parts)))
 
 
-def components(keys: Iterable[int], pairs: Iterable[tuple[int, int]]) -> list[set[int]]:
-    """Return the connected components of keys, the one with the smallest key first."""
-    joined: nx.Graph[int] = nx.Graph()
-    joined.add_nodes_from(keys)
-    joined.add_edges_from(pairs)
-    return sorted(nx.connected_components(joined), key=min)
+def components(joined: Sequence[int], among: int = -1) -> list[int]:
+    """Return the connected components of keys as sets of their places, the one with the first key first.
+
+    `joined` are for each key the keys it is joined with, both ways; `among` are those looked at, all unless told.
+
+    >>> components([0b100, 0, 0b001])
+    [5, 2]
+    """
+    left = among & ((1 << len(joined)) - 1)
+    found = []
+    while left:
+        part = new = left & -left
+        while new:
+            lowest = new & -new
+            more = joined[lowest.bit_length() - 1] & left & ~part
+            part |= more
+            new = new ^ lowest | more
+        found.append(part)
+        left &= ~part
+    return found
 
 
-def _choice(graph: Follows) -> list[set[int]]:
-    return components(graph.keys, graph.pairs)
+def reach(after: Sequence[int]) -> list[int]:
+    """Return for each key the keys reached from it (Warshall 1962).
+
+    >>> reach([0b010, 0b100, 0])
+    [6, 4, 0]
+    """
+    found = list(after)
+    for middle in range(len(found)):
+        beyond = found[middle]
+        for place, some in enumerate(found):
+            if some >> middle & 1:
+                found[place] = some | beyond
+    return found
 
 
-def _sequence(graph: Follows) -> list[set[int]]:
+def _flooded(after: Sequence[int]) -> int:
+    """The first key, and all that is reached from it."""
+    found = new = 1
+    while new:
+        lowest = new & -new
+        more = after[lowest.bit_length() - 1] & ~found
+        found |= more
+        new = new ^ lowest | more
+    return found
+
+
+def others(some: Sequence[int]) -> list[int]:
+    """Return for each key all keys but itself and those of its set."""
+    every = (1 << len(some)) - 1
+    return [every & ~(here | 1 << place) for place, here in enumerate(some)]
+
+
+def _choice(graph: Follows) -> list[int]:
+    return components(list(map(or_, graph.after, graph.before)))
+
+
+def _sequence(graph: Follows) -> list[int]:
     """Keys that reach each other, or neither the other, are one part; the rest is in order."""
-    digraph = _digraph(graph)
-    reach = {key: nx.descendants(digraph, key) for key in graph.keys}
-    same = [(a, b) for a in graph.keys for b in graph.keys if a < b and (b in reach[a]) == (a in reach[b])]
-    parts = components(graph.keys, same)
-    while True:
-        merged = _merged_sequence(parts, reach)
+    every = (1 << len(graph.keys)) - 1
+    if _flooded(graph.after) == _flooded(graph.before) == every:  # all reach each other
+        return [every]
+    reached = reach(graph.after)
+    parts = components(others([one ^ other for one, other in zip(reached, reach(graph.before), strict=True)]))
+    while len(parts) > 1:
+        beyond = [reduce(and_, (reached[place] for place in places(part))) for part in parts]
+        merged = _merged_sequence(parts, beyond)
         if len(merged) == len(parts):
             break
         parts = merged
-    return sorted(parts, key=lambda part: sum(min(other) in reach[min(part)] for other in parts if other != part))[::-1]
+    first = [part & -part for part in parts]
+    after = [sum(reached[one.bit_length() - 1] & other > 0 for other in first if other != one) for one in first]
+    return [parts[number] for number in sorted(range(len(parts)), key=after.__getitem__)[::-1]]
 
 
-def _merged_sequence(parts: list[set[int]], reach: dict[int, set[int]]) -> list[set[int]]:
+def _merged_sequence(parts: list[int], beyond: list[int]) -> list[int]:
     """Join parts between which not every key of the one reaches every key of the other."""
-    numbers = range(len(parts))
-    pairs = [
-        (i, j)
-        for i in numbers
-        for j in numbers
-        if i < j
-        and not all(b in reach[a] for a in parts[i] for b in parts[j])
-        and not all(b in reach[a] for a in parts[j] for b in parts[i])
+    keep = [
+        sum(
+            (not other & ~here or not part & ~there) << number
+            for number, (other, there) in enumerate(zip(parts, beyond, strict=True))
+        )
+        for part, here in zip(parts, beyond, strict=True)
     ]
-    return [set().union(*(parts[number] for number in group)) for group in components(numbers, pairs)]
+    return joined_up(parts, others(keep))
 
 
-def _both(graph: Follows) -> frozenset[tuple[int, int]]:
-    return frozenset((a, b) for a, b in graph.pairs if (b, a) in graph.pairs)
+def joined_up(parts: Sequence[int], joined: Sequence[int]) -> list[int]:
+    """Return the parts that are joined as one; `joined` are for each part the numbers of others, as a set."""
+    return [reduce(or_, (parts[number] for number in places(group))) for group in components(joined)]
 
 
-def unchained(graph: Follows) -> frozenset[tuple[int, int]]:
-    """Return the pairs that may be in parallel, where too few runs were seen to have every pair both ways round.
+def unchained(graph: Follows) -> list[int]:
+    """Return what may be in parallel to each key, where too few runs were seen to have every pair both ways round.
 
-    >>> sorted(unchained(follows({(1, 2, 3): 1, (1, 3): 1, (2, 3): 1}, 0)))
-    []
+    >>> from offscript.workflow.seen import follows
+    >>> unchained(follows({(1, 2, 3): 1, (1, 3): 1, (2, 3): 1}, 0))
+    [0, 0, 0]
     """
-    pairs = {(a, b) for a in graph.keys for b in graph.keys if a != b}
-    return frozenset(pairs - {(b, a) for a, b in graph.chained} - graph.chained) | graph.either
+    return list(map(or_, others(graph.chained), graph.either))
 
 
-def _parallel(graph: Follows, both: frozenset[tuple[int, int]]) -> list[set[int]]:
+def _parallel(graph: Follows, both: Sequence[int]) -> list[int]:
     """Keys that do not follow each other both ways are one part; each part must begin and end runs."""
-    apart = [(a, b) for a in graph.keys for b in graph.keys if a < b and not ((a, b) in both and (b, a) in both)]
-    parts = components(graph.keys, apart)
+    parts = components(others(both))
     whole = [part for part in parts if part & graph.starts and part & graph.ends]
-    if not whole:
+    if not whole or len(parts) == 1:
         return []
     for part in parts:
-        if part not in whole:  # it goes with those that it keeps an order to
-            order = [sum((a, b) not in graph.either for a in part for b in other) / len(other) for other in whole]
-            whole[order.index(max(order))] |= part
-    return sorted(whole, key=min)
+        if not (part & graph.starts and part & graph.ends):  # it goes with those that it keeps an order to
+            kept = [
+                sum((other & ~graph.either[place]).bit_count() for place in places(part)) / other.bit_count()
+                for other in whole
+            ]
+            whole[kept.index(max(kept))] |= part
+    return sorted(whole, key=lambda part: part & -part)
 
 
-def _loop(graph: Follows) -> list[set[int]]:
+def _loop(graph: Follows) -> list[int]:
     """The body holds what begins and ends runs; what leads only from its ends to its starts comes between rounds."""
-    body = set(graph.starts | graph.ends)
-    inner = [(a, b) for a, b in graph.pairs if a not in body and b not in body]
-    between: list[set[int]] = []
-    for part in components([key for key in graph.keys if key not in body], inner):
+    body = graph.starts | graph.ends
+    between = 0
+    for part in components(list(map(or_, graph.after, graph.before)), ~body):
         if _is_between(part, graph):
-            between.append(part)
+            between |= part
         else:
             body |= part
-    return [body, set().union(*between)] if between else []
+    return [body, between] if between else []
 
 
-def _is_between(part: set[int], graph: Follows) -> bool:
-    into = {(a, b) for a, b in graph.pairs if a not in part and b in part}
-    out = {(a, b) for a, b in graph.pairs if a in part and b not in part}
-    first, last = {b for _, b in into}, {a for a, _ in out}
-    return (
-        bool(into and out)
-        and {a for a, _ in into} == graph.ends
-        and {b for _, b in out} == graph.starts
-        and all((a, b) in into for a in graph.ends for b in first)
-        and all((a, b) in out for a in last for b in graph.starts)
-    )
+def _is_between(part: int, graph: Follows) -> bool:
+    inside = list(places(part))
+    before = reduce(or_, (graph.before[place] for place in inside)) & ~part
+    after = reduce(or_, (graph.after[place] for place in inside)) & ~part
+    if not (before and after and before == graph.ends and after == graph.starts):
+        return False
+    into = [graph.before[place] & ~part for place in inside]
+    out = [graph.after[place] & ~part for place in inside]
+    return all(some in (0, graph.ends) for some in into) and all(some in (0, graph.starts) for some in out)
 
 
 def split(runs: Runs, cut: Cut) -> list[Counter[Run]]:
@@ -268,31 +208,31 @@ def split(runs: Runs, cut: Cut) -> list[Counter[Run]]:
     [{(1,): 10}, {(2,): 5}]
     """
     place = {key: number for number, part in enumerate(cut.parts) for key in part}
-    found: list[Counter[Run]] = [Counter() for _ in cut.parts]
+    found: list[dict[Run, int]] = [{} for _ in cut.parts]
     cutter = {Kind.CHOICE: _by_choice, Kind.SEQUENCE: _in_order, Kind.PARALLEL: _alongside, Kind.LOOP: _in_rounds}
     for run, count in runs.items():
         if not place.keys() >= set(run):
             continue
         for number, piece in cutter[cut.kind](run, place, len(cut.parts)):
-            found[number][piece] += count
-    return found
+            found[number][piece] = found[number].get(piece, 0) + count
+    return list(map(Counter, found))
 
 
 def _by_choice(run: Run, place: Mapping[int, int], parts: int) -> Iterable[tuple[int, Run]]:
     counted = Counter(place[key] for key in run)
     if counted:
         best = max(range(parts), key=lambda part: counted[part])
-        yield best, tuple(key for key in run if place[key] == best)
+        yield best, tuple([key for key in run if place[key] == best])
 
 
 def _alongside(run: Run, place: Mapping[int, int], parts: int) -> Iterable[tuple[int, Run]]:
     for part in range(parts):
-        yield part, tuple(key for key in run if place[key] == part)
+        yield part, tuple([key for key in run if place[key] == part])
 
 
 def _in_order(run: Run, place: Mapping[int, int], parts: int) -> Iterable[tuple[int, Run]]:
     turns = [place[key] for key in run]
-    if any(a > b for a, b in pairwise(turns)):
+    if turns != sorted(turns):
         turns = _nearest_order(turns, parts)
     pieces: list[list[int]] = [[] for _ in range(parts)]
     for key, turn in zip(run, turns, strict=True):

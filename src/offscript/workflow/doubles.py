@@ -11,8 +11,11 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from offscript.workflow.cuts import EDGE, Run, Runs
+from offscript.workflow.seen import Run, Runs
 from offscript.workflow.tree import Kind, Tree
+
+EDGE = -1
+"""Stands before the first key of a run and after its last one; symbols of keys are not negative."""
 
 MOST_PLACES = 3
 """Places of one key: a key that comes more often in half of its sessions is in a loop."""

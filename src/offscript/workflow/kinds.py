@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from offscript.workflow.cuts import Run
+from offscript.workflow.seen import Run
 
 USUAL = 0.05
 """Share of the sessions that begin alike in which a key must be to speak for them: more than a few percent of noise."""
@@ -35,21 +35,26 @@ def separate(runs: Mapping[Run, int], *, of_all: bool = False) -> list[Counter[R
     groups: dict[int, Counter[Run]] = {}
     for run, count in sorted(runs.items()):
         if run:
-            groups.setdefault(run[0], Counter())[run] += count
+            groups.setdefault(run[0], Counter())[run] = count
+    if len(groups) < 2:
+        return list(groups.values())
     tasks = sorted(groups.values(), key=lambda group: (-group.total(), min(group)))
     sizes, firsts = np.array([task.total() for task in tasks]), list(map(min, tasks))
-    shares = list(map(_shares, tasks))
+    having = _having(tasks)
+    shares = _shares(having, sizes[:, None])
     alike = np.zeros((len(tasks), len(tasks)))
-    for one in range(len(tasks)):
-        alike[one, one + 1 :] = [_likeness(shares[one], other, of_all) for other in shares[one + 1 :]]
+    for one in range(len(tasks) - 1):
+        alike[one, one + 1 :] = _likeness(shares[one], shares[one + 1 :], of_all)
     alike += alike.T
     left = list(range(len(tasks)))
     while pair := _nearest(alike[np.ix_(left, left)], sizes[left] < RARE_TASK * sum(sizes[left])):
         one, other = left[pair[0]], left.pop(pair[1])
-        tasks[one] += tasks[other]
-        sizes[one], firsts[one], shares[one] = tasks[one].total(), min(firsts[one], firsts[other]), _shares(tasks[one])
-        for third in left:
-            alike[one, third] = alike[third, one] = _likeness(shares[one], shares[third], of_all) if third != one else 0
+        dict.update(tasks[one], tasks[other])  # no run is in both
+        having[one] += having[other]
+        sizes[one], firsts[one] = sizes[one] + sizes[other], min(firsts[one], firsts[other])
+        shares[one] = _shares(having[one], sizes[one])
+        alike[one, left] = alike[left, one] = _likeness(shares[one], shares[left], of_all)
+        alike[one, one] = 0
         left.sort(key=lambda number: (-sizes[number], firsts[number]))
     return [tasks[number] for number in left]
 
@@ -63,18 +68,31 @@ def _nearest(alike: npt.NDArray[np.float64], is_rare: npt.NDArray[np.bool_]) -> 
     return int(one), int(other)
 
 
-def _shares(runs: Counter[Run]) -> dict[int, float]:
-    """The share of the sessions that have each key, where it is usual."""
-    having: Counter[int] = Counter()
-    for run, count in runs.items():
-        having.update(dict.fromkeys(set(run), count))
-    total = runs.total()
-    return {key: count / total for key, count in having.items() if count >= USUAL * total}
+def _having(tasks: list[Counter[Run]]) -> npt.NDArray[np.int64]:
+    """How many sessions of each task have each key; (tasks, keys)."""
+    keys = sorted({key for task in tasks for run in task for key in run})
+    place = {key: number for number, key in enumerate(keys)}
+    having = []
+    for task in tasks:
+        row = [0] * len(keys)
+        for run, count in task.items():
+            for key in set(run):
+                row[place[key]] += count
+        having.append(row)
+    return np.array(having, np.int64)
 
 
-def _likeness(one: Mapping[int, float], other: Mapping[int, float], of_all: bool) -> float:
-    """What two groups have in common of all they have (weighted Jaccard), or of what the one with less has."""
-    both = math.fsum(min(share, other.get(key, 0.0)) for key, share in one.items())  # the same whichever is the one
-    sizes = math.fsum(one.values()), math.fsum(other.values())
-    whole = sum(sizes) - both if of_all else min(sizes)
-    return both / whole if whole else 0.0
+def _shares(having: npt.NDArray[np.int64], total: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """The share of the sessions that have each key, where it is usual; else none."""
+    return np.where(having >= USUAL * total, having / total, 0.0)
+
+
+def _likeness(one: npt.NDArray[np.float64], others: npt.NDArray[np.float64], of_all: bool) -> list[float]:
+    """What each has in common with others, of all they have (weighted Jaccard), or of what the one with less has."""
+    size = math.fsum(one)
+    found = []
+    for both, other in zip(np.minimum(one, others).tolist(), others.tolist(), strict=True):
+        common, sizes = math.fsum(both), (size, math.fsum(other))  # the same whichever is the one
+        whole = sum(sizes) - common if of_all else min(sizes)
+        found.append(common / whole if whole else 0.0)
+    return found

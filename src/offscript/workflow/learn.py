@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from offscript.workflow.build import workflow_of
-from offscript.workflow.cuts import Run
 from offscript.workflow.graph import Times, Walk, Workflow
 from offscript.workflow.kinds import separate
 from offscript.workflow.mine import mine
 from offscript.workflow.play import accepts
+from offscript.workflow.seen import Run
 from offscript.workflow.walk import lay, mistakes, walk
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 
 import numpy as np
 
-from offscript.workflow.machine import Machine
+from offscript.workflow.machine import Machine, machine_of
 from offscript.workflow.tree import Kind, Tree
 from offscript.workflow.walk import lay
 
@@ -56,11 +57,10 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
     its weight. A run that is not is told like one that is, of the mean cost of a step, and its mistakes: as
     many as is usual, or with `laid`, which takes longer, those there are; for no more than can be noise (MOST_NOISE).
     """
-    machine = Machine(tree)
+    machine = machine_of(tree)
     options = _Options(machine)
     keys = {key for run in runs for key in run}
-    taken: Counter[int] = Counter()
-    chances: Counter[tuple[int, ...]] = Counter()
+    passes: dict[int, int] = {}
     fits = length = stray_length = 0
     off: dict[tuple[int, ...], int] = {}
     for run, count in runs.items():
@@ -71,9 +71,9 @@ def described(tree: Tree, runs: Mapping[tuple[int, ...], int], *, laid: bool = F
             continue
         fits += count
         length += count * (len(run) + 1)
-        for option, possible in met:
-            taken[option] += count
-            chances[possible] += count
+        for turn in met:
+            passes[turn] = passes.get(turn, 0) + count
+    taken, chances = options.chosen(passes)
     strays = sum(off.values())
     size = math.log2(max(len(keys), 2))
     bits = _choices(taken, chances) + 0.5 * len(taken) * math.log2(fits + strays + 1)
@@ -136,34 +136,65 @@ def _choices(taken: Counter[int], chances: Counter[tuple[int, ...]]) -> float:
 
 
 class _Options:
-    """The steps possible after each set of states, as numbers: a key counts as one option with the nodes it may be."""
+    """The steps possible after each set of states, as numbers: a key counts as one option with the nodes it may be.
+
+    A turn is one way on from a set of states, by a key or to the end; turns have numbers too.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._known: dict[int, tuple[dict[int, int], tuple[int, ...]]] = {}
         self._numbers: dict[tuple[int, ...], int] = {(): END}  # so that those of steps begin at 1
+        self._turns: list[tuple[int, tuple[int, ...]]] = []
+        self._steps: dict[tuple[int, int], tuple[int, int]] = {}
+        self._ends: dict[int, int] = {}
 
-    def met(self, run: tuple[int, ...]) -> list[tuple[int, tuple[int, ...]]] | None:
-        """Which option each key was, and all that were possible there; None for a run that is not of the tree."""
-        machine = self._machine
+    def met(self, run: tuple[int, ...]) -> list[int] | None:
+        """The turns of a run; None for a run that is not of the tree."""
+        steps = self._steps
         state, met = 0, []
         for key in run:
-            by_key, possible = self._at(state)
-            met.append((by_key.get(key, END), possible))
-            state = machine.after(state, key)
+            found = steps.get((state, key))
+            turn, state = self._step(state, key) if found is None else found
             if state < 0:
                 return None
-        if not machine.ends[state]:
+            met.append(turn)
+        if not self._machine.ends[state]:
             return None
-        return [*met, (END if state else NOTHING, self._at(state)[1])]
+        if state not in self._ends:
+            self._ends[state] = len(self._turns)
+            self._turns.append((END if state else NOTHING, self._at(state)[1]))
+        return [*met, self._ends[state]]
+
+    def chosen(self, passes: Mapping[int, int]) -> tuple[Counter[int], Counter[tuple[int, ...]]]:
+        """How often each option was taken, and all that were possible there, by how often each turn was."""
+        taken: Counter[int] = Counter()
+        chances: Counter[tuple[int, ...]] = Counter()
+        for turn, count in passes.items():
+            option, possible = self._turns[turn]
+            taken[option] += count
+            chances[possible] += count
+        return taken, chances
+
+    def _step(self, state: int, key: int) -> tuple[int, int]:
+        """The turn, and the state after it, negative where none is left."""
+        by_key, possible = self._at(state)
+        found = self._steps[state, key] = len(self._turns), self._machine.after(state, key)
+        self._turns.append((by_key.get(key, END), possible))
+        return found
 
     def _at(self, state: int) -> tuple[dict[int, int], tuple[int, ...]]:
         if state not in self._known:
-            nodes: dict[int, set[int]] = {}
-            for one in self._machine.states[state]:
-                for move in self._machine.moves(one):
-                    nodes.setdefault(move.key, set()).add(move.node)
-            by_key = {key: self._numbers.setdefault(tuple(sorted(at)), len(self._numbers)) for key, at in nodes.items()}
+            numbers = self._numbers
+            states = self._machine.states[state]
+            found = list(chain.from_iterable(map(self._machine.options, states)))
+            if len(states) > 1:  # a set comes in any order, and the last bit of a sum depends on it
+                found.sort()
+            nodes: dict[int, tuple[int, ...]] = {}
+            for key, node in found:
+                at = nodes.get(key)
+                nodes[key] = (node,) if at is None else tuple(sorted({*at, node}))
+            by_key = {key: numbers.setdefault(at, len(numbers)) for key, at in nodes.items()}
             ends = (END if state else NOTHING,) if self._machine.ends[state] else ()
             self._known[state] = by_key, (*sorted(by_key.values()), *ends)
         return self._known[state]

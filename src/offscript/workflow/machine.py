@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TypeAlias
+from itertools import repeat
+from typing import NamedTuple, TypeAlias
 
 from offscript.workflow.tree import Kind, Tree
 
@@ -34,27 +35,40 @@ class Level:
     first: tuple[int, ...] = ()
     last: frozenset[int] = frozenset()
     is_nullable: bool = True
+    ahead: dict[State, Ahead] = field(default_factory=dict)
+    """What comes next in its states, as far as that was asked for."""
 
 
 @dataclass(slots=True)
 class Position:
-    """A step with its key, or a parallel part with its levels; `into` and `out` are its nodes, one of a step."""
+    """A step with its key, or a parallel part with its levels; `into` and `out` are its nodes, one of a step.
+
+    `with_key` are the places of the levels that have a step of each key.
+    """
 
     into: int
     out: int
     key: int = 0
     levels: tuple[Level, ...] = ()
+    with_key: dict[int, list[int]] = field(default_factory=dict)
     follow: list[int] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """One step: the node of its key, the state after it, and the edges taken on the way."""
 
     node: int
     key: int
     state: State
     links: tuple[Link, ...]
+
+
+@dataclass(slots=True)
+class Ahead:
+    """The steps that are possible in a state: the moves by their keys, and the key and the node of each."""
+
+    moves: dict[int, list[Move]] = field(default_factory=dict)
+    options: list[tuple[int, int]] = field(default_factory=list)
 
 
 class Machine:
@@ -93,8 +107,21 @@ class Machine:
         if known is None:
             if len(self._fires) > MOST_SETS:
                 self._fires.clear()
-            known = self._fires[state, key] = tuple(move for move in self.moves(state) if move.key == key)
+            known = self._fires[state, key] = tuple(self._fired(state, key))
         return known
+
+    def options(self, state: State) -> list[tuple[int, int]]:
+        """Return the keys of the steps that are possible in a state, each with the node of the step."""
+        if not isinstance(state, tuple):
+            return self._ahead(self.top, state, START).options
+        number, branches = state
+        position = self.positions[number]
+        found: list[tuple[int, int]] = []
+        for inner, branch in zip(position.levels, branches, strict=True):
+            found += self._ahead(inner, branch, position.into).options
+        if self._may_leave(position, branches):
+            found += self._ahead(self.top, number, START).options
+        return found
 
     def may_end(self, state: State) -> bool:
         """Whether the task may end here."""
@@ -160,7 +187,7 @@ class Machine:
         return self._numbers[states]
 
     def _next(self, number: int, key: int) -> int:
-        states = frozenset(move.state for state in self.states[number] for move in self.moves(state) if move.key == key)
+        states = frozenset([move.state for state in self.states[number] for move in self._fired(state, key)])
         after = self._after[number][key] = self._number(states)
         return after
 
@@ -210,6 +237,10 @@ class Machine:
         self.nodes += 1
         levels = tuple(self._level(tree) for tree in trees)
         self.positions[here].levels = levels
+        with_key = self.positions[here].with_key
+        for place, tree in enumerate(trees):
+            for key in {leaf.key for leaf in tree.steps()}:
+                with_key.setdefault(key, []).append(place)
         self.positions[here].out = self.nodes
         self.nodes += 1
         return [here], [here], all(level.is_nullable for level in levels)
@@ -237,6 +268,38 @@ class Machine:
 
     # The moves.
 
+    def _fired(self, state: State, key: int) -> list[Move]:
+        """The moves with one key; those within a branch are known, whatever its neighbours do."""
+        if not isinstance(state, tuple):
+            return self._ahead(self.top, state, START).moves.get(key, [])
+        number, branches = state
+        position = self.positions[number]
+        found = [
+            Move(move.node, key, moved(number, branches, place, move.state), move.links)
+            for place in position.with_key.get(key, ())
+            for move in self._ahead(position.levels[place], branches[place], position.into).moves.get(key, ())
+        ]
+        beyond = self._ahead(self.top, number, START).moves.get(key)
+        if beyond and self._may_leave(position, branches):
+            _, links = self._leave(state, START)
+            found += [Move(move.node, key, move.state, links + move.links) for move in beyond]
+        return found
+
+    def _ahead(self, level: Level, state: State, source: int) -> Ahead:
+        """What comes next in a level, made once for each of its states."""
+        known = level.ahead.get(state)
+        if known is None:
+            if len(level.ahead) > MOST_SETS:
+                level.ahead.clear()
+            known = level.ahead[state] = Ahead()
+            for move in self._moves_in(level, state, source):
+                known.moves.setdefault(move.key, []).append(move)
+                known.options.append((move.key, move.node))
+        return known
+
+    def _may_leave(self, position: Position, branches: Sequence[State]) -> bool:
+        return all(map(_may_end, repeat(self.positions), position.levels, branches))
+
     def _moves_in(self, level: Level, state: State, source: int) -> Iterable[Move]:
         if state is None:
             yield from self._enter(level.first, source, ())
@@ -247,10 +310,8 @@ class Machine:
             position = self.positions[number]
             for place, (inner, branch) in enumerate(zip(position.levels, branches, strict=True)):
                 for move in self._moves_in(inner, branch, position.into):
-                    after = (number, (*branches[:place], move.state, *branches[place + 1 :]))
-                    yield Move(move.node, move.key, after, move.links)
-            pairs = zip(position.levels, branches, strict=True)
-            if all(_may_end(self.positions, inner, branch) for inner, branch in pairs):
+                    yield Move(move.node, move.key, moved(number, branches, place, move.state), move.links)
+            if self._may_leave(position, branches):
                 node, links = self._leave(state, source)
                 yield from self._enter(position.follow, node, links)
 
@@ -281,14 +342,18 @@ class Machine:
         return position.out, tuple(links)
 
 
+def moved(number: int, branches: tuple[State, ...], place: int, state: State) -> State:
+    """Return the state of a parallel part where one of its branches has come to another state."""
+    return number, (*branches[:place], state, *branches[place + 1 :])
+
+
 def _may_end(positions: Sequence[Position], level: Level, state: State) -> bool:
     if state is None:
         return level.is_nullable
     if isinstance(state, int):
         return state in level.last
     number, branches = state
-    pairs = zip(positions[number].levels, branches, strict=True)
-    return number in level.last and all(_may_end(positions, inner, branch) for inner, branch in pairs)
+    return number in level.last and all(map(_may_end, repeat(positions), positions[number].levels, branches))
 
 
 @lru_cache(maxsize=64)

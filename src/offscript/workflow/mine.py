@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TypeAlias
 
-from offscript.workflow.cuts import Cut, Follows, Run, Runs, find_cuts, follows, noise, split
+from offscript.workflow.cuts import Cut, find_cuts, split
 from offscript.workflow.doubles import put_together, told_apart
 from offscript.workflow.kinds import separate
 from offscript.workflow.length import MOST_NOISE, described
+from offscript.workflow.machine import machine_of
 from offscript.workflow.pieces import (
     Cutter,
     companions,
@@ -33,8 +34,8 @@ from offscript.workflow.pieces import (
     single_rounds,
     without,
 )
-from offscript.workflow.play import accepts
 from offscript.workflow.room import Room, sample
+from offscript.workflow.seen import Follows, Run, Runs, Seen, noise
 from offscript.workflow.tidy import tidy
 from offscript.workflow.ties import by_likelihood
 from offscript.workflow.tree import Kind, Tree, choice, loop, parallel, sequence, skip, step
@@ -58,15 +59,17 @@ def mine(runs: Mapping[Run, int], rare: tuple[float, ...] = RARE) -> Tree:
     >>> print(mine({(1, 2, 3, 4): 20, (1, 3, 2, 4): 20, (1, 3, 3, 2, 4): 20}))
     →(1, ∧(2, ↺(3, τ)), 4)
     """
+    known: dict[Tree, float] = {}
     bits: dict[Tree, float] = {}
     shares: dict[Tree, float] = {}
     room = Room()
-    drafts = {share: described(Miner(share, 0).tree(runs), runs, laid=True) for share in rare}
+    miners = {share: Miner(share, LOOSE if len(runs) <= MANY else 1, room) for share in rare}
+    drafts = {share: _told(miner.draft(runs), runs, known) for share, miner in miners.items()}
     deeper = len(rare) if len(runs) <= MANY else DEEPER
     for share in sorted(rare, key=drafts.__getitem__)[:deeper]:
-        tree = _miner(share, runs, room).tree(runs)
+        tree = miners[share].tree(runs)
         shares.setdefault(tree, share)
-        bits[tree] = bits.get(tree) or described(tree, runs, laid=True)
+        bits[tree] = _told(tree, runs, known)
     best = min(bits, key=bits.__getitem__)
     apart = told_apart(runs)
     if apart:
@@ -75,7 +78,7 @@ def mine(runs: Mapping[Run, int], rare: tuple[float, ...] = RARE) -> Tree:
         for share in {shares[best], max(rare)}:
             tree = tidy(put_together(_miner(share, renamed, room).tree(renamed), keys))
             if _lost(tree, runs) <= most:
-                bits[tree] = bits.get(tree) or described(tree, runs, laid=True)
+                bits[tree] = _told(tree, runs, known)
     return _least_lost(bits, runs)
 
 
@@ -85,7 +88,7 @@ def _least_lost(bits: Mapping[Tree, float], runs: Runs) -> Tree:
     If it leaves out more than can be noise, the one nearly as short that leaves out least.
     """
     common = [run for run, count in runs.items() if count > noise(ONE_MISTAKE, sum(runs.values()))]
-    whole = [tree for tree in bits if all(accepts(tree, run) for run in common)]
+    whole = [tree for tree in bits if all(map(machine_of(tree).accepts, common))]
     best = min(whole or bits, key=bits.__getitem__)
     lost = _lost(best, runs)
     if lost <= MOST_NOISE * sum(runs.values()):
@@ -94,8 +97,16 @@ def _least_lost(bits: Mapping[Tree, float], runs: Runs) -> Tree:
     return min(near, key=lambda tree: (_lost(tree, runs), bits[tree]))
 
 
+def _told(tree: Tree, runs: Runs, known: dict[Tree, float]) -> float:
+    """The bits of a tree and of the runs told by it with their mistakes; several shares of noise give the same tree."""
+    if tree not in known:
+        known[tree] = described(tree, runs, laid=True)
+    return known[tree]
+
+
 def _lost(tree: Tree, runs: Runs) -> int:
-    return sum(count for run, count in runs.items() if not accepts(tree, run))
+    accepts = machine_of(tree).accepts
+    return sum(count for run, count in runs.items() if not accepts(run))
 
 
 def _miner(rare: float, runs: Runs, room: Room) -> Miner:
@@ -154,10 +165,17 @@ class Miner:
             tree = tidy(self._mined(short))
             # rounds that were cut out of shortened runs need not be those of the runs
             is_short = not self._rare and sum(map(len, short)) < sum(map(len, runs))
-            if is_short and not all(accepts(tree, run) for run in runs):
+            if is_short and not all(map(machine_of(tree).accepts, runs)):
                 tree = tidy(self._mined(Counter(runs)))
             self._known[name] = tree
         return self._known[name]
+
+    def draft(self, runs: Runs) -> Tree:
+        """Return the tree of runs where the first of unsure cuts that holds is taken."""
+        left, self._left = self._left, 0
+        tree = self.tree(runs)
+        self._left = left
+        return tree
 
     def _mined(self, runs: Counter[Run]) -> Tree:
         if self._rare:
@@ -168,18 +186,19 @@ class Miner:
             return skip()
         if empty > noise(self._rare, total):
             return choice(skip(), self.tree(runs))
-        keys = {key for run in runs for key in run}
+        keys = frozenset[int]().union(*runs)
         if len(keys) == 1:
-            return self._single(keys.pop(), runs)
-        graph = follows(runs, self._rare)
+            return self._single(min(keys), runs)
+        seen = Seen.of(runs)
+        graph = seen.follows(self._rare)
         cuts = find_cuts(graph)
         if cuts and cuts[0].kind in SURE:
             return self._assembled(cuts[0], runs)
-        repeated = _repeated(runs, self._rare)
+        repeated = seen.repeated(self._rare)
         sure = _beside_loops(cuts, repeated, runs)
         if sure:
             return self._assembled(sure, runs)
-        ways = self._ways(runs, graph, *by_likelihood(runs, cuts, graph))
+        ways = self._ways(runs, seen, graph, *by_likelihood(seen, cuts, graph))
         if not self._left:
             return next(ways)(runs)
         return self._compared(runs, list(ways))
@@ -193,19 +212,21 @@ class Miner:
             return shortest((tidy(way(runs)) for way in ways), some)
         left = self._left
         self._left = 0
-        drafts = [described(tidy(way(some)), some) for way in ways]
+        trees = [tidy(way(some)) for way in ways]
+        bits = {tree: described(tree, some) for tree in dict.fromkeys(trees)}
+        drafts = [bits[tree] for tree in trees]
         self._left = left - 1
         best = sorted(range(len(ways)), key=drafts.__getitem__)[:DEEPER]
         trees = [tidy(ways[number](runs)) for number in best]
         self._left = left
         return shortest(trees, runs)
 
-    def _ways(self, runs: Counter[Run], graph: Follows, cuts: list[Cut], last: list[Cut]) -> Iterator[Way]:
+    def _ways(self, runs: Counter[Run], seen: Seen, graph: Follows, cuts: list[Cut], last: list[Cut]) -> Iterator[Way]:
         """What the runs may be where no cut is sure, in the order of how much each says; a flower at the last."""
         for cut in cuts:
             yield partial(self._assembled, cut)
-        yield from self._looser(runs)
-        repeated = _repeated(runs, self._rare)
+        yield from self._looser(seen)
+        repeated = seen.repeated(self._rare)
         if _may_be_rounds(runs, repeated):
             yield from self._rounds(runs, graph)
             yield from self._separated(repeated, graph)
@@ -216,22 +237,22 @@ class Miner:
         if len(kinds) > 1:
             yield partial(self._by_kind, kinds)
         elif not cuts:
-            yield from self._beside_rest(runs, graph)
-            if len(graph.starts) == 1:
-                yield partial(self._after, min(graph.starts))
-            if len(graph.ends) == 1:
-                yield partial(self._before, min(graph.ends))
+            yield from self._beside_rest(seen)
+            if graph.starts.bit_count() == 1:
+                yield partial(self._after, min(graph.named(graph.starts)))
+            if graph.ends.bit_count() == 1:
+                yield partial(self._before, min(graph.named(graph.ends)))
         yield lambda _: _flower(graph.keys)
 
-    def _looser(self, runs: Counter[Run]) -> Iterator[Way]:
+    def _looser(self, seen: Seen) -> Iterator[Way]:
         """Where more is taken for noise: sessions with keys that hardly any has, neighbours that seldom are."""
         for share in LOOSER:
             if not 0 < self._rare < share:
                 continue
-            few = _seldom(runs, share * SELDOM)
+            few = seen.seldom(share * SELDOM)
             if few:
                 yield partial(self._less, few)
-            cuts = find_cuts(follows(runs, share))
+            cuts = find_cuts(seen.follows(share))
             if cuts and cuts[0].kind in SURE:
                 yield partial(self._assembled, cuts[0])
 
@@ -268,12 +289,11 @@ class Miner:
         """All runs end with the same key, which some have before as well."""
         return sequence(self.tree(counted((run[:-1], runs[run]) for run in runs if run[-1:] == (key,))), step(key))
 
-    def _beside_rest(self, runs: Counter[Run], graph: Follows) -> Iterator[Way]:
+    def _beside_rest(self, seen: Seen) -> Iterator[Way]:
         """A key that comes just once in each run, or without which the rest has a cut, is in parallel to the rest."""
-        enough = (1 - self._rare) * runs.total()
-        for key in graph.keys:
-            is_once = sum(count for run, count in runs.items() if run.count(key) == 1) >= enough
-            if is_once or find_cuts(follows(without(runs, key), self._rare)):
+        is_once = seen.once() >= (1 - self._rare) * int(seen.counts.sum())
+        for place, key in enumerate(seen.keys):
+            if is_once[place] or find_cuts(seen.without(place).follows(self._rare)):
                 yield partial(self._beside, key)
 
     def _beside(self, key: int, runs: Runs) -> Tree:
@@ -286,12 +306,13 @@ class Miner:
         come equally often are even, at each start.
         """
         even = math.gcd(*map(len, runs))
+        starts = graph.named(graph.starts)
         cutters: list[Cutter] = [
             partial(cut_evenly, even=even),
             cut_at_repeats,
-            partial(cut_between, ends=graph.ends, starts=graph.starts),
+            partial(cut_between, ends=graph.named(graph.ends), starts=starts),
             partial(cut_when_even, companions=companions(runs, self._rare)),
-            partial(cut_between, ends=frozenset(graph.keys), starts=graph.starts),
+            partial(cut_between, ends=frozenset(graph.keys), starts=starts),
         ]
         met: list[Counter[Run]] = [runs]
         whole = single_rounds(runs)
@@ -315,9 +336,8 @@ class Miner:
 
     def _separated(self, repeated: frozenset[int], graph: Follows) -> Iterator[Way]:
         """A key that comes between rounds, some of which may be empty."""
-        for key in graph.keys:
-            if key in repeated and (key in graph.starts or key in graph.ends):
-                yield partial(self._with_between, key)
+        for key in sorted(repeated & graph.named(graph.starts | graph.ends)):
+            yield partial(self._with_between, key)
 
     def _with_between(self, key: int, runs: Runs) -> Tree:
         return loop(self.tree(cut_up(runs, partial(cut_out, key=key))), step(key))
@@ -352,27 +372,8 @@ def _is_outside(part: frozenset[int], repeated: frozenset[int], runs: Runs) -> b
     return together * here > EXPECTED * 2 * (here + there)
 
 
-def _repeated(runs: Runs, rare: float) -> frozenset[int]:
-    """The keys that come more than once in a run, in more than this share of the runs that have them."""
-    having: Counter[int] = Counter()
-    again: Counter[int] = Counter()
-    for run, count in runs.items():
-        for key, times in Counter(run).items():
-            having[key] += count
-            again[key] += count * (times > 1)
-    return frozenset(key for key in having if again[key] > noise(rare, having[key]))
-
-
 def _may_be_rounds(runs: Runs, repeated: frozenset[int]) -> bool:
     """Whether runs can be rounds of a loop as a whole: most begin and end with keys that rounds repeat."""
     starts = sum(count for run, count in runs.items() if run and run[0] in repeated)
     ends = sum(count for run, count in runs.items() if run and run[-1] in repeated)
     return 2 * min(starts, ends) > sum(runs.values())
-
-
-def _seldom(runs: Counter[Run], share: float) -> frozenset[int]:
-    """The keys that fewer than this share of the runs have."""
-    having: Counter[int] = Counter()
-    for run, count in runs.items():
-        having.update(dict.fromkeys(run, count))
-    return frozenset(key for key, count in having.items() if count < share * runs.total())

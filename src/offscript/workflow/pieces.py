@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
-from offscript.workflow.cuts import Run, Runs, noise
+from offscript.workflow.seen import Run, Runs, noise
 
 Cutter: TypeAlias = Callable[[Run], list[Run]]
 """Cuts a run into pieces."""
@@ -28,13 +28,17 @@ def shortened(runs: Runs) -> Counter[Run]:
     >>> shortened({(1, 1, 1, 2): 3})
     Counter({(1, 1, 2): 3})
     """
-    found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        short = tuple(
-            key for place, key in enumerate(run) if place < AT_ONCE or run[place - AT_ONCE : place] != (key,) * AT_ONCE
-        )
-        found[short] += count
-    return found
+    return counted((_shortened(run), count) for run, count in runs.items())
+
+
+def _shortened(run: Run) -> Run:
+    short: list[int] = []
+    one = other = None  # the last AT_ONCE keys
+    for key in run:
+        if not one == other == key:
+            short.append(key)
+        one, other = other, key
+    return tuple(short)
 
 
 def counted(runs: Iterable[tuple[Run, int]]) -> Counter[Run]:
@@ -43,10 +47,10 @@ def counted(runs: Iterable[tuple[Run, int]]) -> Counter[Run]:
     >>> counted([((1,), 2), ((1,), 3)])
     Counter({(1,): 5})
     """
-    found: Counter[Run] = Counter()
+    found: dict[Run, int] = {}
     for run, count in runs:
-        found[run] += count
-    return found
+        found[run] = found.get(run, 0) + count
+    return Counter(found)
 
 
 def without(runs: Runs, key: int) -> Counter[Run]:
@@ -55,10 +59,7 @@ def without(runs: Runs, key: int) -> Counter[Run]:
     >>> without({(1, 2, 1): 3}, 1)
     Counter({(2,): 3})
     """
-    found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        found[tuple(other for other in run if other != key)] += count
-    return found
+    return counted((tuple([other for other in run if other != key]), count) for run, count in runs.items())
 
 
 def only(runs: Runs, key: int) -> Counter[Run]:
@@ -67,10 +68,7 @@ def only(runs: Runs, key: int) -> Counter[Run]:
     >>> only({(1, 2, 1): 3}, 1)
     Counter({(1, 1): 3})
     """
-    found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        found[(key,) * run.count(key)] += count
-    return found
+    return counted(((key,) * run.count(key), count) for run, count in runs.items())
 
 
 def cut_up(runs: Runs, cutter: Cutter) -> Counter[Run]:
@@ -79,11 +77,7 @@ def cut_up(runs: Runs, cutter: Cutter) -> Counter[Run]:
     >>> cut_up({(1, 2, 1): 3}, cut_at_repeats)
     Counter({(1, 2): 3, (1,): 3})
     """
-    found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        for piece in cutter(run):
-            found[piece] += count
-    return found
+    return counted((piece, count) for run, count in runs.items() for piece in cutter(run))
 
 
 def cut_out(run: Run, key: int) -> list[Run]:
@@ -141,21 +135,44 @@ def plausible(runs: Runs, rare: float) -> Counter[Run]:
     >>> plausible({(1, 2): 97, (2, 1): 1, (1,): 1, (3,): 1}, 0.03)
     Counter({(1, 2): 97, (3,): 1})
     """
-    shorter: dict[Run, set[Run]] = {}
-    for run in runs:
-        for place in range(len(run) if len(run) <= LONG else 0):
-            shorter.setdefault(run[:place] + run[place + 1 :], set()).add(run)
+    if len(set(runs.values())) < 2:  # none is commoner
+        return Counter(runs)
+    commoner = _commoner(runs)
+    return Counter({run: count for run, count in runs.items() if count > noise(rare, commoner.get(run, 0))})
+
+
+def _commoner(runs: Runs) -> dict[Run, int]:
+    """How often all commoner runs that are one mistake away come, for the runs that have such."""
+    letters = {key: chr(place) for place, key in enumerate(frozenset[int]().union(*runs))}
+    words = {"".join(map(letters.__getitem__, run)): run for run in runs if len(run) <= LONG}  # as text, cut faster
+    counts = {word: runs[run] for word, run in words.items()}
+    least = min(runs.values())
+    lengths = set(map(len, words))
+    common = {len(word) for word, count in counts.items() if count > least}
     found: Counter[Run] = Counter()
-    for run, count in runs.items():
-        if len(run) > LONG:
-            found[run] = count
-            continue
-        near = set(shorter.get(run, ()))
-        near.update(run[:place] + run[place + 1 :] for place in range(len(run)))
-        near.update((*run[:place], run[place + 1], run[place], *run[place + 2 :]) for place in range(len(run) - 1))
-        if count > noise(rare, sum(runs[other] for other in near if runs.get(other, 0) > count)):
-            found[run] = count
+    for word, count in counts.items():
+        if len(word) - 1 in (lengths if count > least else common):
+            for near in _shorter(word):
+                other = counts.get(near, count)
+                if other != count:
+                    found[words[near] if other < count else words[word]] += max(count, other)
+        if count > least:
+            for near in _swapped(word):
+                if counts.get(near, count) < count:
+                    found[words[near]] += count
     return found
+
+
+def _shorter(word: str) -> list[str]:
+    """Each word with a letter less, once."""
+    return [
+        word[:place] + word[place + 1 :] for place in range(len(word)) if not place or word[place] != word[place - 1]
+    ]
+
+
+def _swapped(word: str) -> list[str]:
+    """Each word with two neighbours changed."""
+    return [word[:place] + word[place + 1] + word[place] + word[place + 2 :] for place in range(len(word) - 1)]
 
 
 def single_rounds(runs: Runs) -> Counter[Run]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from offscript.workflow.cuts import Run, Runs
+from offscript.workflow.seen import Run, Runs
 
 DRAFTED = 100
 """Sessions by which unsure cuts are compared at first: what one in twenty has is among them but for one time in 170."""

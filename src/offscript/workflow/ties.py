@@ -8,69 +8,72 @@ nothing about another loop.
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Sequence
+from operator import or_
 
 import numpy as np
 
-from offscript.workflow.cuts import Cut, Follows, Runs, components, unchained
+from offscript.workflow.cuts import Cut, components, cut_of, joined_up, others, unchained
+from offscript.workflow.seen import Follows, Seen, packed, places
 from offscript.workflow.tree import Kind
 
 SURELY = 4.0
 """Standard errors by which a correlation differs from none: chance has one in 16,000 pairs, a task a hundred pairs."""
 
 
-def by_likelihood(runs: Runs, cuts: list[Cut], graph: Follows) -> tuple[list[Cut], list[Cut]]:
+def by_likelihood(seen: Seen, cuts: list[Cut], graph: Follows) -> tuple[list[Cut], list[Cut]]:
     """Return which cuts to try, and which only at the last: parallel ones, where all keys are tied to each other.
 
     Where they are not, parallel cuts are added with those keys in one part that come more often, or less, together, or
     keep an order. This is read as in other parallel cuts: no pair seen the other way round, or a chain of neighbours.
 
-    >>> from offscript.workflow.cuts import find_cuts, follows
+    >>> from offscript.workflow.cuts import find_cuts
     >>> runs = {(1, 2, 3): 50, (1, 2, 3, 3): 50, (1, 2, 2, 1, 3, 3): 50, (2, 1, 3, 1, 2): 50, (3, 3, 2, 1): 40}
-    >>> graph = follows(runs, 0)
-    >>> by_likelihood(runs, find_cuts(graph), graph)[0][0]
+    >>> seen = Seen.of(runs)
+    >>> by_likelihood(seen, find_cuts(seen.follows(0)), seen.follows(0))[0][0]
     Cut(kind=<Kind.PARALLEL: 'parallel'>, parts=(frozenset({1, 2}), frozenset({3})))
     """
     if not any(cut.kind is Kind.PARALLEL for cut in cuts):
         return cuts, []
-    ties = _ties(runs, graph.keys)
-    if len(components(graph.keys, ties)) == 1:
-        others = [cut for cut in cuts if cut.kind is not Kind.PARALLEL]
-        return others, [cut for cut in cuts if cut not in others]
+    ties = _ties(seen)
+    if len(components(ties)) == 1:
+        loops = [cut for cut in cuts if cut.kind is not Kind.PARALLEL]
+        return loops, [cut for cut in cuts if cut not in loops]
     found: list[Cut] = []
-    for parts in (components(graph.keys, ties + _ordered(graph, graph.either)), _joined(graph, ties)):
-        cut = Cut(Kind.PARALLEL, tuple(map(frozenset, parts)))
+    for parts in (components(list(map(or_, ties, others(graph.either)))), _joined(graph, ties)):
+        cut = cut_of(Kind.PARALLEL, parts, graph)
         if len(parts) > 1 and cut not in (*cuts, *found):
             found.append(cut)
     return found + cuts, []
 
 
-def _ordered(graph: Follows, free: frozenset[tuple[int, int]]) -> list[tuple[int, int]]:
-    return [(a, b) for a in graph.keys for b in graph.keys if a < b and not {(a, b), (b, a)} <= free]
-
-
-def _joined(graph: Follows, ties: list[tuple[int, int]]) -> list[set[int]]:
+def _joined(graph: Follows, ties: tuple[int, ...]) -> list[int]:
     """Chains and ties, joined where most pairs between two of them keep an order: a few pairs may do so by chance."""
-    parts = components(graph.keys, ties + _ordered(graph, unchained(graph)))
-    kept = set(_ordered(graph, graph.either))
-    pairs = [
-        (one, other)
-        for one in range(len(parts))
-        for other in range(one + 1, len(parts))
-        if 2 * sum((min(a, b), max(a, b)) in kept for a in parts[one] for b in parts[other])
-        > len(parts[one]) * len(parts[other])
+    parts = components(list(map(or_, ties, others(unchained(graph)))))
+    kept = others(graph.either)
+    joined = [
+        sum(
+            (other != part and 2 * _kept(kept, part, other) > part.bit_count() * other.bit_count()) << number
+            for number, other in enumerate(parts)
+        )
+        for part in parts
     ]
-    return [set().union(*(parts[number] for number in group)) for group in components(range(len(parts)), pairs)]
+    return joined_up(parts, joined)
 
 
-def _ties(runs: Runs, keys: tuple[int, ...]) -> list[tuple[int, int]]:
-    """The pairs of keys of which it surely depends on the one how often the other comes, or whether it comes at all."""
-    numbers = np.array([[times[key] for key in keys] for times in map(Counter, runs)], np.float64)
-    counts = np.array(list(runs.values()), np.float64)
-    surely = np.zeros((len(keys), len(keys)), np.bool_)
+def _kept(kept: Sequence[int], part: int, other: int) -> int:
+    """How many keys of one part and of another keep an order."""
+    return sum((kept[place] & other).bit_count() for place in places(part))
+
+
+def _ties(seen: Seen) -> tuple[int, ...]:
+    """The keys tied to each key: it surely depends on the one how often the other comes, or whether it comes at all."""
+    numbers, counts = seen.times(), seen.counts.astype(np.float64)
+    surely = np.zeros((len(seen.keys), len(seen.keys)), np.bool_)
     for values in (numbers, (numbers > 0).astype(np.float64)):
         apart = values - counts @ values / counts.sum()
         shared = (apart * counts[:, None]).T @ apart
         spread = np.sqrt(np.outer(shared.diagonal(), shared.diagonal()))
         surely |= np.abs(shared) * math.sqrt(counts.sum()) > SURELY * spread
-    return [(one, other) for a, one in enumerate(keys) for b, other in enumerate(keys) if a < b and surely[a, b]]
+    above = np.triu(surely, 1)
+    return packed(above | above.T)

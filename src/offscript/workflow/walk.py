@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from typing import NamedTuple
 
 from offscript.workflow.graph import Walk, Workflow
-from offscript.workflow.machine import START, Level, Machine, Move, State
+from offscript.workflow.machine import START, Level, Machine, Move, State, moved
 from offscript.workflow.tree import Tree
 
 WIDTH = 64
@@ -97,8 +97,7 @@ def _back(trails: list[dict[State, tuple[State, Move]]], state: State) -> list[M
     return moves[::-1]
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """A step that can come, the steps passed over on the way to it, and the state after it."""
 
     node: int
@@ -113,7 +112,9 @@ class Ways:
         self.machine = Machine(tree)
         self._positions = self.machine.positions
         self._shortest: dict[tuple[int, ...], dict[int, tuple[int, ...]]] = {}
-        self._ways: dict[State, dict[int, list[Way]]] = {}
+        self._ways: dict[tuple[State, int], list[Way]] = {}
+        self._within: dict[tuple[int, State], dict[int, list[Way]]] = {}
+        self._rests: dict[tuple[int, State], tuple[int, ...]] = {}
 
     @staticmethod
     @lru_cache(maxsize=16)
@@ -123,16 +124,13 @@ class Ways:
 
     def after(self, state: State, key: int) -> list[Way]:
         """Return the ways to a key, the one that passes over the least first."""
-        known = self._ways.get(state)
+        known = self._ways.get((state, key))
         if known is None:
-            if len(self._ways) > ANYWHERE * 10:
-                self._ways.clear()
-            known = self._ways[state] = {}
-            for found, way in self._reach(self.machine.top, state):
-                known.setdefault(found, []).append(way)
-            for ways in known.values():
-                ways.sort(key=lambda way: len(way.passed))
-        return known.get(key, [])
+            for made in (self._ways, self._within, self._rests):
+                if len(made) > ANYWHERE * 10:
+                    made.clear()
+            known = self._ways[state, key] = sorted(self._to(state, key), key=lambda way: len(way.passed))
+        return known
 
     def rest(self, state: State) -> tuple[int, ...]:
         """Return the fewest steps still to come before the end."""
@@ -149,7 +147,39 @@ class Ways:
                     queue.append(move.state)
         return queue
 
+    def _to(self, state: State, key: int) -> list[Way]:
+        """The ways to a key; those within a branch are known, whatever its neighbours do."""
+        if not isinstance(state, tuple):
+            return self._known(self.machine.top, state).get(key, [])
+        number, branches = state
+        position = self._positions[number]
+        found = [
+            Way(way.node, moved(number, branches, place, way.state), way.passed)
+            for place in position.with_key.get(key, ())
+            for way in self._known(position.levels[place], branches[place]).get(key, ())
+        ]
+        beyond = self._known(self.machine.top, number).get(key)
+        if beyond:
+            left = self._stand(state, self.machine.top)[0]
+            found += [Way(way.node, way.state, left + way.passed) for way in beyond]
+        return found
+
+    def _known(self, level: Level, state: State) -> dict[int, list[Way]]:
+        """The ways from a state of a level, by their keys."""
+        known = self._within.get((id(level), state))
+        if known is None:
+            known = self._within[id(level), state] = {}
+            for key, way in self._reach(level, state):
+                known.setdefault(key, []).append(way)
+        return known
+
     def _rest(self, level: Level, state: State) -> tuple[int, ...]:
+        known = self._rests.get((id(level), state))
+        if known is None:
+            known = self._rests[id(level), state] = self._least(level, state)
+        return known
+
+    def _least(self, level: Level, state: State) -> tuple[int, ...]:
         passed, here, following = self._stand(state, level)
         if (here is None and level.is_nullable) or here in level.last:
             return passed
@@ -199,8 +229,7 @@ class Ways:
             number, branches = state
             for place, (inner, branch) in enumerate(zip(self._positions[number].levels, branches, strict=True)):
                 for key, way in self._reach(inner, branch):
-                    after = (*branches[:place], way.state, *branches[place + 1 :])
-                    yield key, Way(way.node, (number, after), way.passed)
+                    yield key, Way(way.node, moved(number, branches, place, way.state), way.passed)
         left, _, following = self._stand(state, level)
         for number, passed in self._paths(following).items():
             position = self._positions[number]
@@ -212,28 +241,26 @@ class Ways:
                     yield key, Way(way.node, (number, branches), left + passed + way.passed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Trail:
-    """One way to lay the entries so far: mistakes, the departure, and the last step of it."""
+class _Trail(NamedTuple):
+    """One way to lay the entries so far, and the last step of it.
 
-    cost: int
-    departure: int
+    By `rank` the best is chosen: fewest mistakes first, then the latest departure (told negative), then the fewest
+    entries off script.
+    """
+
+    rank: tuple[int, int, int]
     before: _Trail | None
     node: int | None = None
     passed: tuple[int, ...] = ()
-    off: int = 0
-
-    @property
-    def rank(self) -> tuple[int, int, int]:
-        """Fewest mistakes first, then the latest departure, then the fewest entries off script."""
-        return self.cost, -self.departure, self.off
 
     def then(self, place: int, node: int | None, passed: tuple[int, ...] = ()) -> _Trail:
         """The trail with one more entry."""
-        off = int(node is None)
-        more = len(passed) + off
-        departure = min(self.departure, place) if more else self.departure
-        return _Trail(self.cost + more, departure, self, node, passed, self.off + off)
+        cost, departure, off = self.rank
+        if node is None:
+            return _Trail((cost + 1, max(departure, -place), off + 1), self)
+        if passed:
+            return _Trail((cost + len(passed), max(departure, -place), off), self, node, passed)
+        return _Trail(self.rank, self, node)
 
 
 def _laid(ways: Ways, keys: Sequence[int], *, ended: bool, whole: bool) -> Walk:
@@ -247,14 +274,15 @@ def _laid(ways: Ways, keys: Sequence[int], *, ended: bool, whole: bool) -> Walk:
 
 def _best(ways: Ways, keys: Sequence[int], begin: list[State], allowed: int | None, *, ended: bool) -> _Trail | None:
     """The best trail with no more mistakes than allowed."""
-    trails: dict[State, _Trail] = dict.fromkeys(begin, _Trail(0, NEVER, None))
+    trails: dict[State, _Trail] = dict.fromkeys(begin, _Trail((0, -NEVER, 0), None))
     for place, key in enumerate(keys):
         after: dict[State, _Trail] = {}
         for state, trail in trails.items():
-            if allowed is None or trail.cost < allowed:
+            cost = trail.rank[0]
+            if allowed is None or cost < allowed:
                 _offer(after, state, trail.then(place, None))
             for way in ways.after(state, key):
-                if allowed is not None and trail.cost + len(way.passed) > allowed:
+                if allowed is not None and cost + len(way.passed) > allowed:
                     break
                 _offer(after, way.state, trail.then(place, way.node, way.passed))
         trails = after
@@ -262,7 +290,7 @@ def _best(ways: Ways, keys: Sequence[int], begin: list[State], allowed: int | No
             trails = dict(heapq.nsmallest(WIDTH, trails.items(), key=lambda item: item[1].rank))
     if ended:
         done = [trail.then(len(keys), START, ways.rest(state)) for state, trail in trails.items()]
-        trails = {number: trail for number, trail in enumerate(done) if allowed is None or trail.cost <= allowed}
+        trails = {number: trail for number, trail in enumerate(done) if allowed is None or trail.rank[0] <= allowed}
     return min(trails.values(), key=lambda trail: trail.rank, default=None)
 
 
@@ -274,7 +302,7 @@ def _offer(trails: dict[State, _Trail], state: State, trail: _Trail) -> None:
 
 def _walked(trail: _Trail, entries: int) -> Walk:
     steps: list[_Trail] = []
-    departure = trail.departure
+    departure = -trail.rank[1]
     at: _Trail | None = trail
     while at is not None and at.before is not None:
         steps.append(at)
