@@ -124,6 +124,23 @@ def test_runs_stay_runs(texts: list[str], why: str) -> None:
     assert list(parsed.kept.sessions) == before
 
 
+def test_a_thread_of_each_process_is_none() -> None:
+    """Processes with files of their own, read one after another, have each a thread that lives through its file."""
+    lines = [replace(line, source=f"worker-{n}.log") for n in range(4) for line in lines_of(log_of(150, seed=n))]
+    parsed = learn(lines, CONFIG)
+
+    assert take_out(parsed, 30.0).describe().startswith("1 id never ends: a service or a thread, no run; their 1,200 ")
+    assert parsed.kept.sessions.count(-1) == 1200
+
+
+def test_the_one_run_of_a_file_is_a_run() -> None:
+    """A file that one long run fills tells nothing of what never ends: it has no others beside it."""
+    alone = [replace(line, source="long.log") for line in lines_of(log_of(300)) if "[req-ffff]" in line.text]
+    parsed = learn([*lines_of(log_of(300, None)), *alone], CONFIG)
+
+    assert take_out(parsed, 1e9).ids == 0
+
+
 def test_an_id_that_rests_is_many_sessions() -> None:
     """An address that comes again and again, with pauses beyond the time-out, has sessions that end."""
     parsed = learn(lines_of(log_of(300)), CONFIG)

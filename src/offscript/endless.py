@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from offscript.parse.learn import Kept, Parsed
 
 LIFE: Final = 0.5
-"""Share of a log's entries from the first to the last of an id beyond which it is no run: as for a whole family of ids,
-when session keys are looked for."""
+"""Share of a source's entries from the first to the last of an id beyond which it is no run: as for a whole family of
+ids, when session keys are looked for."""
 
 LONGER: Final = 10.0
 """How many times the entries of nearly every other id it must have: what is as long as others may be a slow run."""
@@ -27,7 +27,7 @@ NEARLY: Final = 0.99
 """The share of the ids that are nearly every other; and of a key's entries that make it a key of such ids alone."""
 
 FEWEST: Final = 100
-"""Ids below which none is told from the others: a hundredth of them is less than one."""
+"""Ids of a source below which none is told from the others: a hundredth of them is less than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class Endless:
 def take_out(parsed: Parsed, timeout: float | None) -> Endless:
     r"""Take the entries of endless ids, and all of keys that only these have, out of their sessions.
 
-    Endless is an id that is seen through more than `LIFE` of the log without ever being idle for the time-out (seconds
-    of log time, lines without stamps), with `LONGER` times the entries of nearly every other. Changes `parsed.kept`.
+    Endless is an id that is seen through more than `LIFE` of a source without ever being idle for the time-out (seconds
+    of log time, lines without stamps), with `LONGER` times the entries of nearly every other. An id that is endless in
+    one source is so in all. Changes `parsed.kept`.
 
     >>> from offscript.config import Config
     >>> from offscript.entries import Line
@@ -75,22 +76,45 @@ def take_out(parsed: Parsed, timeout: float | None) -> Endless:
 
 
 def _endless(kept: Kept, sessions: NDArray[np.int64], timeout: float | None) -> NDArray[np.int64]:
-    """The codes of the ids that never end."""
-    named = np.flatnonzero(sessions >= 0)
-    codes, firsts, counts = np.unique(sessions[named], return_index=True, return_counts=True)
-    if len(codes) < FEWEST:
+    """The codes of the ids that never end in a source of enough ids."""
+    sources = np.array(kept.sources, np.int64)
+    entries, owners, firsts, lasts, counts = _lives(sessions, sources)
+    if not len(owners):
         return np.empty(0, np.int64)
-    lasts = len(named) - 1 - np.unique(sessions[named][::-1], return_index=True)[1]
-    life = named[lasts] - named[firsts]
-    long = (life > LIFE * len(sessions)) & (counts > LONGER * np.quantile(counts, NEARLY))
+    ids = np.bincount(owners[:, 0], minlength=len(entries))[owners[:, 0]]
+    long = (lasts - firsts > LIFE * entries[owners[:, 0]]) & (counts > LONGER * np.quantile(counts, NEARLY))
     times = np.array(kept.times, np.float64)
-    found = [code for code in codes[long].tolist() if _is_never_idle(sessions, times, code, timeout)]
-    return np.array(found, np.int64)
+    return np.unique(
+        [
+            code
+            for source, code in owners[long & (ids >= FEWEST)].tolist()
+            if _is_never_idle(times, np.flatnonzero((sources == source) & (sessions == code)), timeout)
+        ]
+    ).astype(np.int64)
 
 
-def _is_never_idle(sessions: NDArray[np.int64], times: NDArray[np.float64], code: int, timeout: float | None) -> bool:
-    """Whether no two entries of an id are farther apart than the time-out."""
-    places = np.flatnonzero(sessions == code)
+def _lives(
+    sessions: NDArray[np.int64], sources: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Per source its entries; per source and id (a row of two) the first and last place in the source, and how many.
+
+    Files of several processes are read one after another: an id lives in its own, not in all of them.
+    """
+    entries = np.bincount(sources)
+    order = np.argsort(sources, kind="stable")
+    place = np.empty(len(sources), np.int64)
+    place[order] = np.arange(len(sources)) - np.repeat(np.cumsum(entries) - entries, entries)
+    named = np.flatnonzero(sessions >= 0)
+    width = int(sessions.max(initial=0)) + 1
+    owner = sources[named] * width + sessions[named]
+    owners, firsts, counts = np.unique(owner, return_index=True, return_counts=True)
+    lasts = len(named) - 1 - np.unique(owner[::-1], return_index=True)[1]
+    rows = np.stack([owners // width, owners % width], axis=1)
+    return entries, rows, place[named[firsts]], place[named[lasts]], counts
+
+
+def _is_never_idle(times: NDArray[np.float64], places: NDArray[np.int64], timeout: float | None) -> bool:
+    """Whether no two entries of an id, at these places, are farther apart than the time-out."""
     stamps = times[places]
     clock = places if np.isnan(stamps).any() else stamps
     return timeout is None or bool(np.abs(np.diff(clock)).max() <= timeout)
