@@ -43,19 +43,24 @@ def _are_surely_normal(
     keys: KeyModel, histories: Symbols, targets: Symbols, network: int | None
 ) -> npt.NDArray[np.bool_]:
     """Whether the sightings, and that network if any, are enough for a score below the threshold."""
-    learnt, capacity = keys.learnt, keys.learnt.ensemble.seen.shape[1]
-    found = np.zeros(len(targets), bool)
+    learnt = keys.learnt
+    least = np.zeros(len(targets), np.float32)
+    if network is not None:
+        least = _alone(keys, network, histories, targets)
+    blended, often = learnt.sightings.blend_at(
+        histories, targets, least, weight=keys.count_weight, often=learnt.often
+    )
+    return often | (learnt.rule.raw(blended) / learnt.rule.threshold < 1.0 - MARGIN)
+
+
+def _alone(keys: KeyModel, network: int, histories: Symbols, targets: Symbols) -> npt.NDArray[np.float32]:
+    """What one network gives each target after its history, as its share of the mean of all."""
+    ensemble = keys.learnt.ensemble
     distinct, number = unique_rows(histories)
-    order = np.argsort(number, kind="stable")
-    most = rows_at_once(capacity)
+    order, most = np.argsort(number, kind="stable"), rows_at_once(ensemble.seen.shape[1])
+    found = np.empty(len(targets), np.float32)
     for start in range(0, len(distinct), most):
-        rows = distinct[start : start + most]
         here = order[slice(*np.searchsorted(number[order], [start, start + most]))]
-        least = np.zeros((len(rows), capacity), np.float32)
-        if network is not None:
-            least = (learnt.ensemble.alone(network, rows) / len(learnt.ensemble.networks)).astype(np.float32)
-        blended, often = learnt.sightings.blend(rows, least, weight=keys.count_weight, often=learnt.often)
-        cells = number[here] - start, targets[here]
-        scores = learnt.rule.raw(blended[cells]) / learnt.rule.threshold
-        found[here] = often[cells] | (scores < 1.0 - MARGIN)
+        shares = ensemble.alone(network, distinct[start : start + most])
+        found[here] = shares[number[here] - start, targets[here]] / len(ensemble.networks)
     return found
