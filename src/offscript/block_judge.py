@@ -38,6 +38,9 @@ STREAM: Final = [""]
 OUTSIDE: Final = -1
 """The row of histories of an entry outside sessions, which has none."""
 
+FEW: Final = 256
+"""Sessions whose counts are scored first: most of the others are like one of them, and found again by their hash."""
+
 _NONE: Final = np.empty(0, np.int32)
 NOTHING: Final = Entered(_NONE, _NONE, _NONE, np.empty(0, np.uint8), np.empty(0))
 """What a block without entries tells."""
@@ -277,13 +280,15 @@ class BlockJudge:
     def _profile_scores(self, closed: Numbers) -> NDArray[np.float64]:
         """The scores of the counts; 0 for sessions joined midway."""
         sessions = self.sessions.sessions
-        scores = self._known.recall(closed, sessions, self.sessions.chunks)
-        fresh = np.flatnonzero(np.isnan(scores))
-        for start in range(0, len(fresh), self._scores.at_once):
-            some = fresh[start : start + self._scores.at_once]
+        scores, fresh, size = np.empty(len(closed)), np.arange(len(closed)), FEW
+        while len(fresh):
+            scores[fresh] = self._known.recall(closed[fresh], sessions, self.sessions.chunks)
+            fresh = fresh[np.isnan(scores[fresh])]
+            some, fresh = fresh[:size], fresh[size:]
             counts = self.sessions.counts(closed[some], self._scores.symbols)
             scores[some] = self._scores.of(counts)
             self._known.add(sessions["hash"][closed[some]], counts, scores[some])
+            size = min(2 * size, self._scores.at_once)
         scores[sessions["joined"][closed] != 0] = 0.0
         return scores
 

@@ -64,13 +64,18 @@ class Weights(NamedTuple):
 
 
 class _States:
-    """The states of some beginnings by layer: `hidden` (m, a), doubled, and `cells` (s / 4, m, w)."""
+    """The states of some beginnings by layer: `hidden` (m, a), doubled, and `cells` (s / 4, m, w).
+
+    That of row 0 is where every history begins; the others are yet to be written.
+    """
 
     def __init__(self, weights: Weights, rows: int) -> None:
         units = weights.leave.shape[1]
         widths = [layer.shape[2] for layer in weights.recurrent]
-        self.hidden = [np.zeros((rows, units), np.float32) for _ in widths]
-        self.cells = [np.zeros((units // width, rows, width), np.float32) for width in widths]
+        self.hidden = [np.empty((rows, units), np.float32) for _ in widths]
+        self.cells = [np.empty((units // width, rows, width), np.float32) for width in widths]
+        for hidden, cells in zip(self.hidden, self.cells, strict=True):
+            hidden[:1], cells[:, :1] = 0, 0
 
 
 def probabilities(weights: Weights, targets: npt.NDArray[np.bool_], histories: Symbols) -> Array:

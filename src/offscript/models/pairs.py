@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -153,15 +154,33 @@ def unique_rows(rows: npt.NDArray[Any]) -> tuple[Symbols, npt.NDArray[np.int64]]
 
 def _sortable(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """One value for each of the rows, (n,), that compares as the row does."""
-    bits = int(rows.max(initial=0)).bit_length()
+    bits = bits_of(rows)
     if rows.shape[1] * bits < NUMBER_BITS:  # numbers sort ten times as fast as blocks of bytes
-        packed = np.zeros(len(rows), np.int64)
-        for column in rows.T:
-            packed = packed << bits | column.astype(np.int64)
-        return packed
+        return as_numbers(rows, bits)
     # big-endian bytes compare as the numbers do, and one memory block a row sorts faster than np.unique(axis=0)
     blocks = np.ascontiguousarray(rows.astype(">u4"))
     return blocks.view(np.dtype((np.void, blocks.shape[1] * 4))).reshape(-1)
+
+
+def bits_of(rows: npt.NDArray[Any]) -> int:
+    """How many bits the largest number of some rows has, at least one.
+
+    >>> bits_of(np.array([[0, 5]]))
+    3
+    """
+    return max(1, int(rows.max(initial=0)).bit_length())
+
+
+def as_numbers(rows: npt.NDArray[Any], bits: int) -> npt.NDArray[np.int64]:
+    """Rows of numbers of so many bits as one number each, which compare as the rows do: (n, m) -> (n,).
+
+    >>> as_numbers(np.array([[1, 2], [2, 1]]), bits=2).tolist()
+    [6, 9]
+    """
+    packed = np.zeros(len(rows), np.int64)
+    for column in rows.T:
+        packed = packed << bits | column.astype(np.int64)
+    return packed
 
 
 def rows_at_once(capacity: int) -> int:
@@ -237,7 +256,7 @@ class Sightings:
         begin = np.flatnonzero(fresh)
         self._bounds = np.append(begin, len(targets))
         self._total = np.add.reduceat(units, begin) if len(begin) else np.empty(0, np.int64)
-        self._group = {history.tobytes(): number for number, history in enumerate(histories[begin])}
+        self._known = histories[begin]
 
     def with_more(self, histories: Symbols, targets: Symbols, units: npt.NDArray[np.int64]) -> Sightings:
         """These sightings and more: (n, h), (n,) and (n,), distinct pairs or not.
@@ -290,8 +309,7 @@ class Sightings:
         self, histories: npt.NDArray[Any]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """How often each history was seen, (n,), and each sighting of one: the history's row, and the pair's."""
-        names, size = np.ascontiguousarray(histories, np.int32).tobytes(), 4 * histories.shape[1]
-        group = np.array([self._group.get(names[at : at + size], -1) for at in range(0, len(names), size)], np.int64)
+        group = self._groups(histories)
         known = np.flatnonzero(group >= 0)
         group = group[known]
         sizes = self._bounds[group + 1] - self._bounds[group]
@@ -300,3 +318,29 @@ class Sightings:
         whole = np.zeros(len(histories))
         whole[known] = self._total[group]
         return whole, rows, cells
+
+    def _groups(self, histories: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """The number of each history among those seen, -1 for one that was not, (n,)."""
+        if self._bits and len(self._known):
+            numbers = self._numbers
+            place = np.minimum(np.searchsorted(numbers, found := as_numbers(histories, self._bits)), len(numbers) - 1)
+            is_known = (numbers[place] == found) & (histories.max(axis=1, initial=0) < 1 << self._bits)
+            return np.where(is_known, place, -1)
+        names, size = np.ascontiguousarray(histories, np.int32).tobytes(), 4 * histories.shape[1]
+        return np.array([self._by_name.get(names[at : at + size], -1) for at in range(0, len(names), size)], np.int64)
+
+    @cached_property
+    def _bits(self) -> int:
+        """Bits of a symbol where a history can be one number, else 0."""
+        bits = bits_of(self._known)
+        return bits if self._known.shape[1] * bits < NUMBER_BITS else 0
+
+    @cached_property
+    def _numbers(self) -> npt.NDArray[np.int64]:
+        """The histories seen as numbers, in their order."""
+        return as_numbers(self._known, self._bits)
+
+    @cached_property
+    def _by_name(self) -> dict[bytes, int]:
+        """The histories seen by their bytes."""
+        return {history.tobytes(): number for number, history in enumerate(self._known)}

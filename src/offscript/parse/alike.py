@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.aligned import aligned_zeros
 from offscript.parse.byte_kinds import (
     DIGIT,
     SPACE,
@@ -63,7 +64,8 @@ SUMS: Final = fixed(32)
 
 # Columns of a row; the spans of the values follow.
 IS_READ, PLAN_CODE, SKELETON, BEGIN, END, ID_AT, ID_PAST, HAS_EQUALS, SORT, STAMP_PAST, VALUES, SPANS = range(12)
-WIDTH: Final = SPANS + 2 * MOST_VALUES
+WIDTH: Final = 64
+"""Numbers of a row: whole lines of the processor's cache, the first of which has all but the later spans."""
 
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT: Final = np.uint64(64 - _BITS)
@@ -75,7 +77,7 @@ class Alike(NamedTuple):
 
     hashes: NDArray[np.uint64]
     texts: NDArray[np.uint8]
-    sizes: NDArray[np.int64]
+    sizes: NDArray[np.int16]
 
 
 def nothing_kept(places: int = PLACES) -> Alike:
@@ -84,12 +86,12 @@ def nothing_kept(places: int = PLACES) -> Alike:
     >>> len(nothing_kept().hashes) == PLACES
     True
     """
-    return Alike(np.zeros(places, np.uint64), np.zeros(places * LONGEST, np.uint8), np.zeros(places, np.int64))
+    return Alike(np.zeros(places, np.uint64), aligned_zeros((places * LONGEST,), np.uint8), np.zeros(places, np.int16))
 
 
-def nothing_read(places: int = PLACES) -> NDArray[np.int64]:
+def nothing_read(places: int = PLACES) -> NDArray[np.int32]:
     """Return room for what is read of the lines at so many places; nothing is yet."""
-    return np.zeros((places, WIDTH), np.int64)
+    return aligned_zeros((places, WIDTH), np.int32)
 
 
 NOTHING_READ: Final = nothing_read(0)
@@ -142,7 +144,7 @@ def may_keep(begin: int, end: int, canon: int, size: int) -> bool:
 
 @inlined
 def place_of(
-    begin: int, size: int, folded: int, hashes: NDArray[np.uint64], texts: int, sizes: NDArray[np.int64]
+    begin: int, size: int, folded: int, hashes: NDArray[np.uint64], texts: int, sizes: NDArray[np.int16]
 ) -> tuple[int, np.uint64]:
     """The place where a line that is alike is kept, -1 for none, and its hash; all but arrays are addresses."""
     mark, found = fold_line(begin, size, folded), -1

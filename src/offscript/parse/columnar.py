@@ -259,7 +259,7 @@ def read_messages(
     wanted: Wanted,
     taken: Taken,
     kinds: Places,
-    rows: Numbers,
+    rows: Places,
     out: Lines,
     scratch: Scratch,
 ) -> None:
@@ -296,7 +296,7 @@ def keep_line(
     plans: Numbers,
     canonical: int,
     values: int,
-    row: Numbers,
+    row: Places,
     out: Lines,
     scratch: Scratch,
 ) -> None:
@@ -327,14 +327,14 @@ def recall_lines(
     wanted: Wanted,
     taken: Taken,
     kinds: Places,
-    rows: Numbers,
+    rows: Places,
     out: Lines,
     left: Numbers,
 ) -> int:
     """Find all of the lines of which a row of their kind was kept; write the numbers of the others, return how many."""
     base, begins, ends = address_of(data), rows.reshape(-1), rows.reshape(-1)[1:]
-    rows = borrowed(rows, rows.shape, np.int64)
-    flat, past = borrowed(begins, len(begins), np.int64), borrowed(ends, len(ends), np.int64)
+    rows = borrowed(rows, rows.shape, np.int32)
+    flat, past = borrowed(begins, len(begins), np.int32), borrowed(ends, len(ends), np.int32)
     starts = borrowed(starts, len(starts), np.int64)
     state, codes, skeletons, bases, micros, message_begin, message_end, id_begin, id_end = lent_lines(out)
     lent, taking = lent_wanted(wanted), lent_taken(taken)
@@ -346,8 +346,8 @@ def recall_lines(
             left[count] = line
             count += 1
             continue
-        plan, sort = rows[place, PLAN_CODE], rows[place, SORT]
-        if sort != last_sort or not are_same(base + start, last, rows[place, STAMP_PAST]):
+        plan, sort = int(rows[place, PLAN_CODE]), rows[place, SORT]
+        if sort != last_sort or not are_same(base + start, last, int(rows[place, STAMP_PAST])):
             fits, seconds, micro = read_time(base + start, plans, plan)
             last_sort, last = sort, base + start
         begin, end = start + rows[place, BEGIN], start + rows[place, END]

@@ -39,6 +39,7 @@ _LOWER: Final = fixed(32)
 
 Numbers = NDArray[np.int64]
 Places = NDArray[np.int32]
+Sizes = NDArray[np.int16]
 
 
 class Kinds(NamedTuple):
@@ -69,6 +70,13 @@ class KnownLines:
         self._alike = nothing_kept()
         self._folded = np.empty(LONGEST + SUMS, np.uint8)
         self._refused = 0
+        self._room = np.empty((3, 0), np.int64)
+
+    def room(self, most: int) -> NDArray[np.int64]:
+        """Room for three numbers of so many lines, the same each time: (3, n), n at least `most`."""
+        if self._room.shape[1] < most:
+            self._room = np.empty((3, most), np.int64)
+        return self._room
 
     def look(self, block: bytes, starts: Numbers, stops: Numbers) -> tuple[Kinds, list[int]]:
         """Return the kinds of lines of a block, in order, and where a credential may be, once in a line."""
@@ -123,7 +131,7 @@ def find_kinds(
     stops: Numbers,
     hashes: NDArray[np.uint64],
     texts: NDArray[np.uint8],
-    sizes: Numbers,
+    sizes: Sizes,
     folded: NDArray[np.uint8],
     threes: NDArray[np.uint8],
     fours: NDArray[np.uint8],
@@ -164,7 +172,7 @@ def keep_lines(
     stops: Numbers,
     hashes: NDArray[np.uint64],
     texts: NDArray[np.uint8],
-    sizes: Numbers,
+    sizes: Sizes,
     folded: NDArray[np.uint8],
     lines: Numbers,
     places: Places,
@@ -185,10 +193,10 @@ def keep_lines(
 
 
 @inlined
-def lent_alike(hashes: NDArray[np.uint64], texts: NDArray[np.uint8], sizes: Numbers) -> Alike:
+def lent_alike(hashes: NDArray[np.uint64], texts: NDArray[np.uint8], sizes: Sizes) -> Alike:
     """The same arrays for inlined functions to hand on (`compiled.borrowed`)."""
     return Alike(
         borrowed(hashes, len(hashes), np.uint64),
         borrowed(texts, len(texts), np.uint8),
-        borrowed(sizes, len(sizes), np.int64),
+        borrowed(sizes, len(sizes), np.int16),
     )

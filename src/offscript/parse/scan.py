@@ -34,6 +34,7 @@ from offscript.parse.columnar import (
     FirstValues,
     Lines,
     Numbers,
+    Places,
     SeenValues,
     check_ids,
     lines_of,
@@ -230,12 +231,12 @@ class Scanner:
         values = begun.first, begun.seen, begun.wanted, taken
         read_messages(todo, data, raw.starts, known, table, shapes.plans, *values, kinds.places, rows, lines, room)
 
-    def _rows(self, kinds: Kinds) -> Numbers:
+    def _rows(self, kinds: Kinds) -> Places:
         """What this thread has read of each kind of line."""
         if getattr(self._kept, "alike", None) is not kinds.alike:
             self._kept.alike = kinds.alike
             self._kept.rows = NOTHING_READ if tells_digits(self._program) else nothing_read()
-        rows: Numbers = self._kept.rows
+        rows: Places = self._kept.rows
         return rows
 
     # -- in the order of the lines ---------------------------------------------------------------------------------
@@ -280,15 +281,18 @@ class Scanner:
     def _look_again(self, begun: _Begun) -> None:
         """Learn the shapes of headers that are new, and read again what was met before it was known."""
         raw, lines = begun.raw, begun.lines
-        self._shapes.learn_all(raw.data, raw.starts, raw.stops, np.flatnonzero(lines.state == NEW_SHAPE))
+        new = np.flatnonzero(lines.state == NEW_SHAPE)
+        if len(new):
+            self._shapes.learn_all(raw.data, raw.starts, raw.stops, new)
         if len(self._shapes) > begun.shapes or len(self._codes) > begun.skeletons:
             self._read_again(begun, np.flatnonzero((lines.state == NEW_SHAPE) | (lines.state == NEW_SKELETON)))
-        lines.state[lines.state == NEW_SHAPE] = BY_ITSELF
+        lines.state[new[lines.state[new] == NEW_SHAPE]] = BY_ITSELF
 
     def _number(self, begun: _Begun, repeats: Numbers, numbers: Numbers, sessions: Numbers) -> None:
         """Number lines whose skeletons were learnt from lines before them in the same block."""
-        if len(repeats):
-            self._read_again(begun, repeats)
+        if not len(repeats):
+            return
+        self._read_again(begun, repeats)
         found = repeats[begun.lines.state[repeats] == FOUND]
         numbers[found] = self._numbers[begun.lines.skeleton[found]]
         for place in np.setdiff1d(repeats, found).tolist():

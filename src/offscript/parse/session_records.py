@@ -21,6 +21,7 @@ SESSION: Final = np.dtype(
         ("joined", np.uint8),
         ("stored", np.uint8),
         ("source", np.int32),
+        ("_", np.int64),  # fills the line
     ]
 )
 """What every entry changes or asks for: a line of the processor's cache."""

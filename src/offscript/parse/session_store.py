@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.aligned import aligned_zeros
 from offscript.parse.histories import Histories
 from offscript.parse.interned import Names
 from offscript.parse.session_columns import (
@@ -329,6 +330,6 @@ class SessionStore:
 
 def _twice(records: NDArray[Any]) -> NDArray[Any]:
     """The same records with as much room again, which is zero and costs nothing until it is used."""
-    more: NDArray[Any] = np.zeros((2 * len(records), *records.shape[1:]), records.dtype)
+    more = aligned_zeros((2 * len(records), *records.shape[1:]), records.dtype)
     more[: len(records)] = records
     return more
