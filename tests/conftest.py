@@ -23,7 +23,7 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def small() -> Config:
     """Return settings of a network small enough to train in a second or two."""
-    return Config(**SMALL)  # type: ignore[arg-type]
+    return Config(**SMALL)
 
 
 @pytest.fixture(scope="session")

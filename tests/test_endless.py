@@ -15,7 +15,7 @@ from offscript.endless import FEWEST, LIFE, LONGER, take_out
 from offscript.parse.learn import learn
 
 SESSION = r"req-([0-9a-f]+)"
-CONFIG = Config(session=SESSION, false_alarms=0.02, **SMALL)  # type: ignore[arg-type]
+CONFIG = Config(session=SESSION, false_alarms=0.02, **SMALL)
 STEPS = ("claim attempted", "claim granted", "image made", "machine built")
 
 

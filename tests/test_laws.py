@@ -204,6 +204,24 @@ def test_jax_is_not_loaded_where_nothing_is_trained(service_model: Model, tmp_pa
     assert done.stderr.strip().endswith("[]")
 
 
+def test_a_short_detection_waits_for_no_other_verb(service_model: Model, tmp_path: Path) -> None:
+    """What only reports, other verbs and long files need is not loaded where a short file is judged."""
+    service_model.save(tmp_path / "m.model")
+    log = tmp_path / "today.log"
+    log.write_text("\n".join(service_log(10)), "utf-8")
+    code = (
+        "import sys; sys.argv[0] = 'offscript'\n"
+        "from offscript.cli import main\n"
+        "try:\n    main()\n"
+        "finally:\n    print(sorted(sys.modules), file=sys.stderr)"
+    )
+    arguments = ["detect", str(tmp_path / "m.model"), str(log)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for room in ("rich", "numba", "asyncio", "offscript.report", "offscript.fitting"):
+        assert f"'{room}'" not in done.stderr.splitlines()[-1]
+
+
 @FEW
 @given(cut=st.integers(0, 900))
 def test_a_detector_resumes_after_any_line(service_model: Model, today: list[Line], cut: int) -> None:

@@ -72,7 +72,7 @@ SLOW = (1003, 1011)
 NORMAL = machine_log(100, seed=1)
 ABNORMAL = machine_log(16, seed=2, first=1000, slow=SLOW)
 LABELS = "These machines were slowed:\n\n" + "\n".join(map(machine_id, SLOW)) + "\n"
-TINY = Config(session=SESSION, false_alarms=0.05, **SMALL)  # type: ignore[arg-type]
+TINY = Config(session=SESSION, false_alarms=0.05, **SMALL)
 
 
 def write_set(folder: Path, labels: str = LABELS) -> Path:

@@ -15,7 +15,7 @@ from tests.test_cli import command_line
 from tests.test_feedback import judged, of_reason, texts_with_news
 from tests.test_versions import run
 
-from offscript import Detector, Model, Reason, Verdict, cli, load
+from offscript import Detector, Model, Reason, Verdict, detect_verb, load
 from offscript.announce import journalled
 from offscript.detect_report import Kept, write_report
 from offscript.feedback import learn
@@ -204,7 +204,7 @@ def test_the_version_can_be_kept(watched: Watched, monkeypatch: pytest.MonkeyPat
         given.append(between)
         return 0
 
-    monkeypatch.setattr(cli, "announce_live", noted)
+    monkeypatch.setattr(detect_verb, "announce_live", noted)
     for extra in (["-"], ["-", "--same-version"], ["app.log", "--follow"], ["app.log", "--follow", "--same-version"]):
         run("detect", watched.folder, "--no-journal", *extra)
     assert [between is None for between in given] == [False, True, False, True]

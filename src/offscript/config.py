@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from typing import Any, Final, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+PREFIX: Final = "OFFSCRIPT_"
+"""What the names of environment variables begin with that give settings, in upper or lower case."""
 
 
-class Config(BaseSettings):
+class Config(BaseModel):
     """The settings of one model; unknown names are errors.
 
     Keyword arguments (options) come first, then `OFFSCRIPT_*` environment variables, then, on the command line, a TOML
@@ -18,7 +21,7 @@ class Config(BaseSettings):
     5
     """
 
-    model_config = SettingsConfigDict(env_prefix="OFFSCRIPT_", extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
     # Reading (ours)
     max_line_bytes: int = Field(
@@ -149,3 +152,13 @@ class Config(BaseSettings):
         1e-4, gt=0, lt=1, description="The same for a log without sessions, per entry: one in ten thousand."
     )
     seed: int = Field(0, ge=0, description="Seed of every random choice of the training.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_environment(cls, given: Any) -> Any:
+        """Add what environment variables set and no argument does."""
+        if not isinstance(given, dict):
+            return given
+        present = {name.upper(): text for name, text in os.environ.items()}
+        variables = {name: f"{PREFIX}{name}".upper() for name in cls.model_fields}
+        return {name: present[variable] for name, variable in variables.items() if variable in present} | given

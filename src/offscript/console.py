@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from pydantic import ValidationError
-from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
-from offscript.config import Config
 from offscript.errors import UsageError
 from offscript.plain import plain
-from offscript.render import csv_row, json_line, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from offscript.config import Config
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What a disk, a quota and a limit on files say when nothing more can be written."""
@@ -65,6 +54,8 @@ def say(text: str) -> None:
 
 def show(renderable: RenderableType) -> None:
     """Print a table on standard output, as wide as the terminal, or 160 columns on a pipe."""
+    from rich.console import Console  # noqa: PLC0415  (loaded where something is drawn)
+
     _spell_out(sys.stdout)
     width = None if sys.stdout.isatty() else 160
     with writing():
@@ -101,6 +92,8 @@ def _spell_out(stream: TextIO) -> None:
 
 def print_rows(title: str, columns: list[str], rows: Iterable[list[Any]], output: Output) -> None:
     """Print records in the form asked for: whatever prints a table can print the same as JSON or CSV."""
+    from offscript.render import csv_row, json_line, table  # noqa: PLC0415  (it knows verdicts, which few rows are)
+
     if output is Output.TABLE:
         show(table(title, columns, rows))
         return
@@ -136,6 +129,17 @@ def progress_bar(*, shown: bool = True) -> Iterator[Callable[[str, float, float]
     if not (shown and sys.stderr.isatty()):
         yield lambda _stage, _done, _of: None
         return
+    from rich.console import Console  # noqa: PLC0415  (loaded where something is drawn)
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -164,11 +168,16 @@ def settings(path: Path | None, **given: Any) -> Config:
 
     Raises UsageError, one line, for a file that is missing or no TOML, and for an unknown or impossible setting.
     """
+    from pydantic import ValidationError  # noqa: PLC0415  (loaded by the verbs that are told settings)
+
+    from offscript.config import Config  # noqa: PLC0415
+
     stored = {} if path is None else _read_toml(path)
     chosen_here = {name: value for name, value in given.items() if value is not None}
-    _check_environment()
+    known_here = Config.model_fields
+    _check_environment(known_here)
     # A variable is weaker than an option and stronger than the file, so the file must not name what a variable sets.
-    from_file = {name: value for name, value in stored.items() if name not in _set_by_environment()}
+    from_file = {name: value for name, value in stored.items() if name not in _set_by_environment(known_here)}
     try:
         return Config(**(from_file | chosen_here))
     except ValidationError as error:
@@ -177,12 +186,14 @@ def settings(path: Path | None, **given: Any) -> Config:
         known = ", ".join(sorted(Config.model_fields))
         remedy = f"known settings are {known}" if first["type"] == "extra_forbidden" else "see `offscript fit --help`"
         where = str(path) if name in from_file.keys() - chosen_here.keys() else None
-        if name in _set_by_environment() - chosen_here.keys():
+        if name in _set_by_environment(known_here) - chosen_here.keys():
             where = f"environment variable {_variable(name)}"
         raise UsageError(f"setting {name!r}: {first['msg']}", where=where, remedy=remedy) from error
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    import tomllib  # noqa: PLC0415  (loaded where a file is given)
+
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
@@ -196,15 +207,17 @@ def _variable(name: str) -> str:
     return f"{_PREFIX}{name}".upper()
 
 
-def _set_by_environment() -> set[str]:
+def _set_by_environment(names: Iterable[str]) -> set[str]:
     """The settings that variables set; the settings class reads them in upper or lower case."""
     present = {name.upper() for name in os.environ}
-    return {name for name in Config.model_fields if _variable(name) in present}
+    return {name for name in names if _variable(name) in present}
 
 
-def _check_environment() -> None:
+def _check_environment(names: Iterable[str]) -> None:
     """Raise UsageError for a variable that looks like a setting's and is none; others may have theirs."""
-    known = {_variable(name) for name in Config.model_fields}
+    import difflib  # noqa: PLC0415  (loaded by the verbs that are told settings)
+
+    known = {_variable(name) for name in names}
     for name in sorted(os.environ):
         if not name.upper().startswith(_PREFIX) or name.upper() in known:
             continue

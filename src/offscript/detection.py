@@ -29,8 +29,8 @@ LONG = 4 << 20
 
 TOGETHER = 32
 """Blocks judged together, a megabyte of text each: what is new in them is scored in few full batches, and verdicts come
-a quarter of a second later at most. With 64 the networks take a seventh fewer steps, which costs less than the memory
-that is first touched for them."""
+a quarter of a second later at most. With 64 the networks take a seventh fewer steps, and it takes as long to touch
+twice the memory for the first time."""
 
 
 def detect(

@@ -7,14 +7,14 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
-
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from offscript.entries import Verdict
 from offscript.journal import record_of
 from offscript.plain import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -62,6 +62,9 @@ def clock(time: float | None) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """Return a table whose cells are plain text: no markup in a cell is ever obeyed."""
+    from rich.table import Table  # noqa: PLC0415  (loaded where a table is drawn)
+    from rich.text import Text  # noqa: PLC0415
+
     made = Table(title=Text(title), title_justify="left", show_edge=False, pad_edge=False, expand=False)
     for column in columns:
         made.add_column(Text(column), overflow="fold")

@@ -47,9 +47,7 @@ def _are_surely_normal(
     least = np.zeros(len(targets), np.float32)
     if network is not None:
         least = _alone(keys, network, histories, targets)
-    blended, often = learnt.sightings.blend_at(
-        histories, targets, least, weight=keys.count_weight, often=learnt.often
-    )
+    blended, often = learnt.sightings.blend_at(histories, targets, least, weight=keys.count_weight, often=learnt.often)
     return often | (learnt.rule.raw(blended) / learnt.rule.threshold < 1.0 - MARGIN)
 
 

@@ -1,4 +1,4 @@
-"""Arrays that begin where a line of the processor's cache does: a record of a line's size is then in one, not in two."""
+"""Arrays that begin where a line of the processor's cache does: a record of a line's size is in one, not two (ours)."""
 
 from __future__ import annotations
 
