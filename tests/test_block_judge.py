@@ -175,14 +175,16 @@ def models(service_model: Model) -> Callable[[str], Model]:
     order = replace(learnt.rule, threshold=1000 * learnt.rule.threshold)
     by_counts.learnt, by_counts._remembered = replace(learnt, profile=profile, rule=order), {}
     few = service_model.config.model_copy(update={"max_open_sessions": 3})
+    outside = frozenset(service_model.templates.keys()[1:3])
     kinds = {
         "as it is": replace(service_model, timeout=4.0),
+        "keys outside": replace(service_model, timeout=4.0, outside=outside),
         "counts decide": replace(service_model, timeout=4.0, keys=by_counts),
         "a short time-out": replace(service_model, timeout=0.5),
         "no time-out": replace(service_model, timeout=None),
         "few sessions at once": replace(service_model, timeout=9.0, config=few),
         "END not learnt": replace(service_model, timeout=4.0, keys=without_end),
-        "one stream": replace(service_model, timeout=None, session_key=SessionKey.none()),
+        "one stream": replace(service_model, timeout=None, session_key=SessionKey.none(), outside=outside),
         "one stream that closes": replace(service_model, timeout=2.0, session_key=SessionKey.none()),
     }
     return lambda kind: kinds[kind]
@@ -195,6 +197,7 @@ def _columns_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 KINDS = [
     "as it is",
+    "keys outside",
     "counts decide",
     "a short time-out",
     "no time-out",

@@ -37,7 +37,7 @@ def naive_runs(model: Model, lines: list[Line]) -> Iterator[list[tuple[Line, int
         entry, stamp = found
         for closed in sessions.advance(line.source, stamp):
             yield closed.session.extra["path"]
-        if entry.session is not None:
+        if entry.session is not None and entry.key not in model.outside:
             session = sessions.enter(line.source, entry.session)
             session.extra.setdefault("path", []).append((line, entry.key, entry.time))
     for closed in sessions.finish(complete=True)[0]:
@@ -88,8 +88,9 @@ def test_the_lines_around_a_verdict_are_shown(service_model: Model, broken: tupl
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_an_id_that_returns_is_another_session(service_model: Model, data: st.DataObject) -> None:
-    """Whatever the gaps, steps back of the clock and missing stamps: runs are cut as the detector cuts them."""
-    model = replace(service_model, timeout=2.0)
+    """Whatever the gaps, steps back of the clock, missing stamps and keys outside: runs are the detector's."""
+    outside = data.draw(st.frozensets(st.sampled_from(service_model.templates.keys()), max_size=2), label="outside")
+    model = replace(service_model, timeout=2.0, outside=outside)
     texts = [text.split(" ", 3)[3] for text in service_log(6, seed=1)]
     times = data.draw(
         st.lists(st.one_of(st.none(), st.floats(0, 12)), min_size=len(texts), max_size=len(texts)), label="times"
@@ -105,6 +106,7 @@ def test_an_id_that_returns_is_another_session(service_model: Model, data: st.Da
         for line in lines
         if (read_entry := Reader(model.header, model.session_key, model.templates).entry(line)) is not None
         and (entry := read_entry[0]).session is not None
+        and entry.key not in outside
     ]
     found = cases(model, lines, verdicts)
     for run in runs:
@@ -113,14 +115,20 @@ def test_an_id_that_returns_is_another_session(service_model: Model, data: st.Da
                 assert [entry.line for entry in found[str(line.offset)].entries] == [other for other, _, _ in run]
 
 
-def test_files_and_lines_give_the_same(service_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("left_out", [False, True])
+def test_files_and_lines_give_the_same(
+    service_model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left_out: bool
+) -> None:
     """A file that is scanned in columns gives the cases that its lines give, however it is cut into pieces."""
+    outside = service_model.templates.keys()[1:2] if left_out else ()
+    model = replace(service_model, outside=frozenset(outside))
+    monkeypatch.setattr("offscript.parse.pieces.is_warm", lambda: True)
     monkeypatch.setattr("offscript.case_columns.READ_FIRST", 10)
     log = tmp_path / "app.log"
     log.write_text("\n".join(service_log(400, seed=9, broken=(3, 50, 51, 399))) + "\n", "utf-8")
-    verdicts = judged(service_model, list(read(str(log))))
-    by_lines = cases(service_model, list(read(str(log))), verdicts)
-    by_file = cases(service_model, read(str(log)), verdicts)
+    verdicts = judged(model, list(read(str(log))))
+    by_lines = cases(model, list(read(str(log))), verdicts)
+    by_file = cases(model, read(str(log)), verdicts)
     assert len(by_file) == len(verdicts) > 2
     for name, case in by_file.items():
         other = by_lines[name]

@@ -152,18 +152,12 @@ class BlockJudge:
         self._add({"lines": len(scanned.raw), "continuation lines": len(scanned.raw) - entries, "entries": entries})
         if not entries:
             return NOTHING
-        codes = np.zeros_like(scanned.sessions) if self._one_stream else self._sessions_of(scanned)
+        named = scanned.sessions
+        codes = np.zeros_like(named) if self._one_stream else self.model.sessions_of(scanned.numbers, named)
         before = self.sessions.arrived
         entered = self.sessions.enter(scanned.source, codes, scanned.numbers, scanned.stamps, scanned.began)
         self._last.hold(HeldBlock(scanned, entered.slots, before))
         return entered
-
-    def _sessions_of(self, scanned: Scanned) -> Numbers:
-        """The codes of the sessions of a block's entries; -1 for those of keys that are of none."""
-        if not self.model.outside:
-            return scanned.sessions
-        outside = np.isin(scanned.numbers, sorted(self.model.outside))
-        return np.where(outside, -1, scanned.sessions)
 
     def finish(self, *, complete: bool) -> tuple[list[Verdict], set[str]]:
         """End the input; also return the names of the sessions that stay open."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from offscript.detection import READ_FIRST
 from offscript.detector import HEADER_SAMPLE
-from offscript.entries import Entry, Line
+from offscript.entries import Entry, Fields, Line
 from offscript.model import Model
 from offscript.parse.pieces import PIECE_LINES, InPieces, pieces_of
 from offscript.parse.records import Matching, Reader
@@ -110,12 +110,13 @@ class Rereader:
         return Entry(line, key, (), self._templates[key], time, None, name)
 
     def _by_scan(self, scanned: Scanned) -> Columns:
-        codes = np.where(scanned.sessions < len(self._names), scanned.sessions, -1)
+        codes = self._model.sessions_of(scanned.numbers, scanned.sessions)
+        codes = np.where(codes < len(self._names), codes, -1)
         columns = scanned.places, codes, scanned.stamps, scanned.times, scanned.numbers
         return Columns(scanned.raw, scanned.source, *columns)
 
     def _by_lines(self, lines: list[Line]) -> Columns:
-        records, session_key = self._reader.records, self._model.session_key
+        records = self._reader.records
         places: list[int] = []
         codes: list[int] = []
         times: list[tuple[float | None, float | None]] = []
@@ -123,11 +124,20 @@ class Rereader:
             fields = records.fields(line)
             if fields is not None:
                 places.append(place)
-                codes.append(self._codes.get(session_key.find(fields) or "", -1))
+                codes.append(self._code(fields))
                 times.append((fields.time, records.sources[line.source].near))
         stamps, clocks = np.array(times, np.float64).reshape(-1, 2).T
         source = lines[0].source if lines else ""
         return Columns(lines, source, np.array(places, np.int64), np.array(codes, np.int64), stamps, clocks)
+
+    def _code(self, fields: Fields) -> int:
+        """The code of the wanted session that a line is of; its key is asked for only where the line names one."""
+        name, outside = self._model.session_key.find(fields), self._model.outside
+        code = -1 if name is None else self._codes.get(name, -1)
+        if code < 0 or not outside:
+            return code
+        key = self._model.templates.match(fields.message, (name,) if name else ()).key
+        return -1 if key in outside else code
 
 
 def _pieces(lines: Iterable[Line]) -> Iterator[RawLines | list[Line]]:

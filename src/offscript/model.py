@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
 
@@ -87,6 +88,12 @@ class Model:
     lineage: str = ""
     version: int = 1
     outside: frozenset[int] = frozenset()
+
+    def sessions_of(self, keys: NDArray[np.int64], sessions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the codes of the sessions that entries are of, (n,), -1: none, from their keys and those they name."""
+        if not self.outside:
+            return sessions
+        return np.where(np.isin(keys, sorted(self.outside)), np.int64(-1), sessions)
 
     def save(
         self, path: str | Path, *, author: str = "", time: str = "", note: str = "", changes: Sequence[str] = ()
