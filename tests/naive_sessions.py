@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
 
 from offscript.entries import START
+from offscript.parse.learn import Row
 
 
 @dataclass
@@ -144,3 +150,28 @@ class Histories:
             history = list(self.rows)[row]
             self.edges[row, symbol] = self.row([*history, symbol]) if leads else -1
         return list(self.edges).index((row, symbol))
+
+
+def endless_of(
+    rows: Sequence[Row], timeout: float | None, fewest: int, longer: float, nearly: float, life: float
+) -> tuple[set[str], set[int]]:
+    """The ids that never end, and the skeletons that only they have, by the words that say what these are."""
+    counts = Counter((row.source, row.session) for row in rows if row.session is not None)
+    never = set[str]()
+    for (source, name), count in counts.items():
+        here = [row for row in rows if row.source == source]
+        places = [place for place, row in enumerate(here) if row.session == name]
+        idle = [_clock_at(here, other) - _clock_at(here, one) for one, other in pairwise(places)]
+        is_long = count > longer * float(np.quantile(list(counts.values()), nearly))
+        lives = places[-1] - places[0] > life * len(here) and (timeout is None or max(idle) <= timeout)
+        if name is not None and is_long and lives and sum(one == source for one, _ in counts) >= fewest:
+            never.add(name)
+    named = Counter(row.skeleton for row in rows if row.session is not None)
+    theirs = Counter(row.skeleton for row in rows if row.session in never)
+    return never, {key for key, count in theirs.items() if count > nearly * named[key]}
+
+
+def _clock_at(rows: Sequence[Row], place: int) -> float:
+    """The clock of a source at an entry: the latest stamp up to there, the number of its entries without any."""
+    stamps = [row.time for row in rows[: place + 1] if row.time is not None]
+    return max(stamps, default=float(place))

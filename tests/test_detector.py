@@ -35,7 +35,7 @@ def test_a_known_line_outside_sessions_is_no_news(beating: Model) -> None:
     found = list(detect(beating, lines_of(with_heartbeats(service_log(60, seed=42), 20)), detector=detector))
     assert detector.counts["entries without session"] > 10
     assert not [verdict for verdict in found if verdict.session is None]
-    assert any("name no session" in finding for finding in beating.facts["findings"])
+    assert any("are of no session" in finding for finding in beating.facts["findings"])
 
 
 def test_a_new_line_outside_sessions_is_told(beating: Model) -> None:

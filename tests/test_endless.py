@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.conftest import SMALL
+from tests.naive_sessions import endless_of
 
 from offscript import Config, Detector, Line, Model, ModelError, Reason, Verdict, detect, fit, load, read
 from offscript.endless import FEWEST, LIFE, LONGER, take_out
-from offscript.parse.learn import learn
+from offscript.parse.learn import Kept, Parsed, learn
 
 SESSION = r"req-([0-9a-f]+)"
 CONFIG = Config(session=SESSION, false_alarms=0.02, **SMALL)
@@ -36,9 +40,9 @@ def log_of(requests: int, thread: str | None = "ffff", *, seconds: float = 20.0,
     ]
 
 
-def lines_of(texts: Sequence[str]) -> list[Line]:
+def lines_of(texts: Sequence[str], source: str = "nova.log") -> list[Line]:
     """The texts as lines of one source."""
-    return [Line(text, "nova.log", number + 1, 100 * number) for number, text in enumerate(texts)]
+    return [Line(text, source, number + 1, 100 * number) for number, text in enumerate(texts)]
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +82,11 @@ def test_a_thread_of_another_name_is_none_either(model: Model) -> None:
     assert {verdict.session for verdict in found} == {"9"}
 
 
-def test_columns_leave_out_what_lines_do(model: Model, tmp_path: Path) -> None:
+def test_columns_leave_out_what_lines_do(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole file read in columns gives the verdicts of its lines one by one."""
+    monkeypatch.setattr("offscript.parse.pieces.is_warm", lambda: True)
+    monkeypatch.setattr("offscript.detector.is_compiled", lambda _: True)
+    monkeypatch.setattr("offscript.detection.READ_FIRST", 0)
     texts = [
         text for text in log_of(60, "dddd", seed=3) if "[req-9] claim granted" not in text and "b] image" not in text
     ]
@@ -139,6 +146,61 @@ def test_the_one_run_of_a_file_is_a_run() -> None:
     parsed = learn([*lines_of(log_of(300, None)), *alone], CONFIG)
 
     assert take_out(parsed, 1e9).ids == 0
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.sampled_from([None, *"tttttabcdef"]), st.integers(0, 30)),
+    max_size=60,
+)
+
+
+@pytest.fixture(scope="module")
+def parsed() -> Parsed:
+    """Some log that was parsed, of which the entries are put in the place of."""
+    return learn(lines_of(log_of(3)), CONFIG)
+
+
+@settings(deadline=None)
+@given(rows=ROWS, timeout=st.none() | st.integers(1, 12))
+def test_endless_is_what_is_said_of_it(parsed: Parsed, rows: Sequence[Any], timeout: float | None) -> None:
+    """What is taken out is what the definition says, by the sources and clocks that sessions have."""
+    kept = Kept()
+    for place, (source, key, session, time) in enumerate(rows):
+        # a source has stamps from its first line on, and misses a few, or has none
+        first = next(other for other in rows if other[0] == source)
+        is_stamped = first[3] % 4 > 0 and (rows.index(first) == place or time % 7 > 0)
+        kept.add(source, key, session, float(time) if is_stamped else None)
+    before = list(kept)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("offscript.endless.FEWEST", 3)
+        patch.setattr("offscript.endless.LONGER", 2.0)
+        patch.setattr("offscript.endless.NEARLY", 0.6)
+        found = take_out(replace(parsed, kept=kept, key_of=[5, 6, 7]), timeout)
+    never, outside = endless_of(before, timeout, fewest=3, longer=2.0, nearly=0.6, life=LIFE)
+
+    assert (found.ids, {key - 5 for key in found.keys}) == (len(never), outside)
+    assert [row.session for row in kept] == [
+        None if row.session in never or row.skeleton in outside else row.session for row in before
+    ]
+    assert found.entries == sum(a.session is not None and b.session is None for a, b in zip(before, kept, strict=True))
+
+
+def test_a_request_told_of_by_several_services_is_a_run() -> None:
+    """A long run whose lines stand in two files, one read after the other, has lived as long as in each of them."""
+    texts = log_of(300, None)
+    long = [text.replace("[req-5]", "[req-5] again") for text in texts[20:24] for _ in range(12)]
+    logs = {name: lines_of([*texts[:24], *long, *texts[24:]], name) for name in ("api.log", "nova.log")}
+
+    assert take_out(learn([line for lines in logs.values() for line in lines], CONFIG), 1e9).ids == 0
+
+
+def test_a_missing_stamp_stops_no_clock() -> None:
+    """An id that rests does so though one of its lines has no stamp."""
+    parsed = learn(lines_of(log_of(300)), CONFIG)
+    parsed.kept.times[1_000] = float("nan")
+
+    assert take_out(parsed, 10.0).ids == 0
+    assert take_out(parsed, 30.0).ids == 1
 
 
 def test_an_id_that_rests_is_many_sessions() -> None:

@@ -9,6 +9,7 @@ as those without a session.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -78,43 +79,34 @@ def take_out(parsed: Parsed, timeout: float | None) -> Endless:
 def _endless(kept: Kept, sessions: NDArray[np.int64], timeout: float | None) -> NDArray[np.int64]:
     """The codes of the ids that never end in a source of enough ids."""
     sources = np.array(kept.sources, np.int64)
-    entries, owners, firsts, lasts, counts = _lives(sessions, sources)
-    if not len(owners):
-        return np.empty(0, np.int64)
-    ids = np.bincount(owners[:, 0], minlength=len(entries))[owners[:, 0]]
-    long = (lasts - firsts > LIFE * entries[owners[:, 0]]) & (counts > LONGER * np.quantile(counts, NEARLY))
-    times = np.array(kept.times, np.float64)
-    return np.unique(
-        [
-            code
-            for source, code in owners[long & (ids >= FEWEST)].tolist()
-            if _is_never_idle(times, np.flatnonzero((sources == source) & (sessions == code)), timeout)
-        ]
-    ).astype(np.int64)
-
-
-def _lives(
-    sessions: NDArray[np.int64], sources: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Per source its entries; per source and id (a row of two) the first and last place in the source, and how many.
-
-    Files of several processes are read one after another: an id lives in its own, not in all of them.
-    """
-    entries = np.bincount(sources)
-    order = np.argsort(sources, kind="stable")
-    place = np.empty(len(sources), np.int64)
-    place[order] = np.arange(len(sources)) - np.repeat(np.cumsum(entries) - entries, entries)
+    order = np.argsort(sources, kind="stable")  # files of several processes are read one after another, or in turns
+    sessions, sources = sessions[order], sources[order]
     named = np.flatnonzero(sessions >= 0)
-    width = int(sessions.max(initial=0)) + 1
-    owner = sources[named] * width + sessions[named]
-    owners, firsts, counts = np.unique(owner, return_index=True, return_counts=True)
-    lasts = len(named) - 1 - np.unique(owner[::-1], return_index=True)[1]
-    rows = np.stack([owners // width, owners % width], axis=1)
-    return entries, rows, place[named[firsts]], place[named[lasts]], counts
+    if not len(named):
+        return named
+    named = named[np.lexsort((sessions[named], sources[named]))]  # those of an id in a source together, in their order
+    begins = np.append(True, (np.diff(sessions[named]) != 0) | (np.diff(sources[named]) != 0))
+    firsts = np.flatnonzero(begins)
+    ends = np.append(firsts[1:], len(named))
+    owner, lives, counts = sources[named[firsts]], named[ends - 1] - named[firsts], ends - firsts
+    among, entries = np.bincount(owner)[owner], np.bincount(sources)[owner]
+    found = (among >= FEWEST) & (lives > LIFE * entries) & (counts > LONGER * np.quantile(counts, NEARLY))
+    if timeout is not None and found.any():
+        clock = _clock(np.array(kept.times, np.float64)[order], sources)
+        gaps = np.where(begins, 0.0, np.diff(clock[named], prepend=0.0))
+        found &= np.maximum.reduceat(gaps, firsts) <= timeout
+    return np.unique(sessions[named[firsts[found]]])
 
 
-def _is_never_idle(times: NDArray[np.float64], places: NDArray[np.int64], timeout: float | None) -> bool:
-    """Whether no two entries of an id, at these places, are farther apart than the time-out."""
-    stamps = times[places]
-    clock = places if np.isnan(stamps).any() else stamps
-    return timeout is None or bool(np.abs(np.diff(clock)).max() <= timeout)
+def _clock(times: NDArray[np.float64], sources: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The clock that closes sessions, as it stands at each entry; those of one source stand together."""
+    clock = np.empty(len(times))
+    borders = [0, *(np.flatnonzero(np.diff(sources)) + 1).tolist(), len(times)]
+    for begin, end in pairwise(borders):
+        stamps = times[begin:end]
+        known = np.isfinite(stamps)
+        if known.any():  # before its first stamp a source counts lines; that stamp is the last sign of life of what was
+            clock[begin:end] = np.maximum.accumulate(np.where(known, stamps, stamps[known.argmax()]))
+        else:
+            clock[begin:end] = np.arange(end - begin)
+    return clock

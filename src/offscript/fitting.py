@@ -96,7 +96,7 @@ def _facts(
         outside = sum(1 for session in parsed.kept.sessions if session < 0)
         if outside:
             findings.append(
-                f"{outside:,} entries name no session: they are judged for new keys only, outside the promise"
+                f"{outside:,} entries are of no session: they are judged for new keys only, outside the promise"
             )
         if replayed.joined:
             findings.append(f"{replayed.joined:,} sessions had begun before the log did and were left out")
