@@ -71,7 +71,7 @@ def test_what_is_counted_is_what_comes(runs: Runs, rare: float) -> None:
     again = {key: sum(n for run, n in runs.items() if run.count(key) > 1) for key in seen.keys}
 
     assert dict(zip(seen.keys, seen.having.tolist(), strict=True)) == having
-    assert seen.once().tolist() == [having[key] - again[key] for key in seen.keys]
+    assert seen.once.tolist() == [having[key] - again[key] for key in seen.keys]
     assert seen.repeated(rare) == {key for key in again if again[key] > noise(rare, having[key])}
     assert seen.seldom(rare) == {key for key in having if having[key] < rare * sum(runs.values())}
     assert seen.times().tolist() == [[here[key] for key in seen.keys] for here in times]

@@ -217,9 +217,10 @@ def mined_of(system: System, runs: int, random: Random) -> list[Mined]:
     clean = [draw_run(tree, random) for _ in range(runs)]
     fresh = [draw_run(tree, random) for _ in range(runs)]
     found = []
+    trees: dict[tuple[tuple[int, ...], ...], Tree] = {}  # of few sessions, none may have a mistake
     for noise in NOISE:
         sessions = [mistaken(run, keys, random) if random.random() < noise else run for run in clean]
-        learnt = mine(Counter(sessions))
+        learnt = trees[tuple(sessions)] = trees.get(tuple(sessions)) or mine(Counter(sessions))
         fitness, precision = _accepted(learnt, fresh), _accepted(tree, [play(learnt, random) for _ in range(runs)])
         found.append(Mined(system.seed, noise, fitness, precision))
     return found

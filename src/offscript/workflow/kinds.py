@@ -38,8 +38,8 @@ def separate(runs: Mapping[Run, int], *, of_all: bool = False) -> list[Counter[R
             groups.setdefault(run[0], Counter())[run] = count
     if len(groups) < 2:
         return list(groups.values())
-    tasks = sorted(groups.values(), key=lambda group: (-group.total(), min(group)))
-    sizes, firsts = np.array([task.total() for task in tasks]), list(map(min, tasks))
+    tasks = sorted(groups.values(), key=lambda group: -group.total())  # of equals the one with the first run
+    sizes, firsts = np.array([task.total() for task in tasks]), [next(iter(task)) for task in tasks]
     having = _having(tasks)
     shares = _shares(having, sizes[:, None])
     alike = np.zeros((len(tasks), len(tasks)))

@@ -118,7 +118,7 @@ class Machine:
         position = self.positions[number]
         found: list[tuple[int, int]] = []
         for inner, branch in zip(position.levels, branches, strict=True):
-            found += self._ahead(inner, branch, position.into).options
+            found += (inner.ahead.get(branch) or self._ahead(inner, branch, position.into)).options
         if self._may_leave(position, branches):
             found += self._ahead(self.top, number, START).options
         return found
@@ -187,7 +187,7 @@ class Machine:
         return self._numbers[states]
 
     def _next(self, number: int, key: int) -> int:
-        states = frozenset([move.state for state in self.states[number] for move in self._fired(state, key)])
+        states = frozenset([after for state in self.states[number] for after in self._beyond(state, key)])
         after = self._after[number][key] = self._number(states)
         return after
 
@@ -283,6 +283,22 @@ class Machine:
         if beyond and self._may_leave(position, branches):
             _, links = self._leave(state, START)
             found += [Move(move.node, key, move.state, links + move.links) for move in beyond]
+        return found
+
+    def _beyond(self, state: State, key: int) -> list[State]:
+        """The states after the moves with one key."""
+        if not isinstance(state, tuple):
+            return [move.state for move in self._ahead(self.top, state, START).moves.get(key, ())]
+        number, branches = state
+        position = self.positions[number]
+        found: list[State] = [
+            (number, (*branches[:place], move.state, *branches[place + 1 :]))
+            for place in position.with_key.get(key, ())
+            for move in self._ahead(position.levels[place], branches[place], position.into).moves.get(key, ())
+        ]
+        beyond = self._ahead(self.top, number, START).moves.get(key)
+        if beyond and self._may_leave(position, branches):
+            found += [move.state for move in beyond]
         return found
 
     def _ahead(self, level: Level, state: State, source: int) -> Ahead:

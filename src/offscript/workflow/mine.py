@@ -36,7 +36,7 @@ from offscript.workflow.pieces import (
 )
 from offscript.workflow.room import Room, sample
 from offscript.workflow.seen import Follows, Run, Runs, Seen, noise
-from offscript.workflow.tidy import tidy
+from offscript.workflow.tidy import tidy, tidy_top
 from offscript.workflow.ties import by_likelihood
 from offscript.workflow.tree import Kind, Tree, choice, loop, parallel, sequence, skip, step
 
@@ -162,11 +162,11 @@ class Miner:
         name = self._left, frozenset(runs.items())
         if name not in self._known:
             short = shortened(runs)
-            tree = tidy(self._mined(short))
+            tree = tidy_top(self._mined(short))
             # rounds that were cut out of shortened runs need not be those of the runs
             is_short = not self._rare and sum(map(len, short)) < sum(map(len, runs))
             if is_short and not all(map(machine_of(tree).accepts, runs)):
-                tree = tidy(self._mined(Counter(runs)))
+                tree = tidy_top(self._mined(Counter(runs)))
             self._known[name] = tree
         return self._known[name]
 
@@ -209,15 +209,15 @@ class Miner:
         if not some:
             return ways[0](runs)
         if len(ways) <= DEEPER:  # nothing to choose from but a flower: what lies within may be as unsure as this
-            return shortest((tidy(way(runs)) for way in ways), some)
+            return shortest((tidy_top(way(runs)) for way in ways), some)
         left = self._left
         self._left = 0
-        trees = [tidy(way(some)) for way in ways]
+        trees = [tidy_top(way(some)) for way in ways]
         bits = {tree: described(tree, some) for tree in dict.fromkeys(trees)}
         drafts = [bits[tree] for tree in trees]
         self._left = left - 1
         best = sorted(range(len(ways)), key=drafts.__getitem__)[:DEEPER]
-        trees = [tidy(ways[number](runs)) for number in best]
+        trees = [tidy_top(ways[number](runs)) for number in best]
         self._left = left
         return shortest(trees, runs)
 
@@ -291,7 +291,7 @@ class Miner:
 
     def _beside_rest(self, seen: Seen) -> Iterator[Way]:
         """A key that comes just once in each run, or without which the rest has a cut, is in parallel to the rest."""
-        is_once = seen.once() >= (1 - self._rare) * int(seen.counts.sum())
+        is_once = seen.once >= (1 - self._rare) * int(seen.counts.sum())
         for place, key in enumerate(seen.keys):
             if is_once[place] or find_cuts(seen.without(place).follows(self._rare)):
                 yield partial(self._beside, key)

@@ -30,8 +30,8 @@ others beside it comes directly after the one before that often; keys of two par
 CHANCE = 3.0
 """Standard errors by which noise may exceed its share: of what a mistake brings once, chance brings two or three."""
 
-MOST_ORDERS = 1 << 20
-"""Orders of two keys counted at a time: 40 MiB of numbers."""
+CELLS = 1 << 22
+"""Numbers in a table made at a time: 32 MiB."""
 
 
 WORD = 63
@@ -98,9 +98,9 @@ class Seen:
     def of(cls, runs: Runs) -> Seen:
         """Count runs; empty ones may be among them."""
         lengths = np.fromiter(map(len, runs), np.int64, len(runs))
-        entries = np.fromiter(chain.from_iterable(runs), np.int64, int(lengths.sum()))
-        keys = sorted(set(entries.tolist()))
-        codes = np.array(keys, np.int64).searchsorted(entries)
+        keys = sorted(frozenset[int]().union(*runs))
+        place = {key: number for number, key in enumerate(keys)}
+        codes = np.fromiter(map(place.__getitem__, chain.from_iterable(runs)), np.intp, int(lengths.sum()))
         return cls(tuple(keys), codes, lengths, np.fromiter(runs.values(), np.int64, len(runs)))
 
     def without(self, place: int) -> Seen:
@@ -117,14 +117,7 @@ class Seen:
 
     def repeated(self, rare: float) -> frozenset[int]:
         """The keys that come more than once in a run, in more than this share of the runs that have them."""
-        row, code, times = self._cells
-        again = np.bincount(code, self.counts[row] * (times > 1), len(self.keys))
-        return self._named(again > _noise(rare, self.having))
-
-    def once(self) -> Counts:
-        """In how many runs each key comes just once; (keys,)."""
-        row, code, times = self._cells
-        return np.bincount(code, self.counts[row] * (times == 1), len(self.keys)).astype(np.int64)
+        return self._named(self.having - self.once > _noise(rare, self.having))
 
     def seldom(self, share: float) -> frozenset[int]:
         """The keys that fewer than this share of the runs have."""
@@ -132,18 +125,22 @@ class Seen:
 
     def times(self) -> npt.NDArray[np.float64]:
         """How often each run has each key; (runs, keys)."""
-        row, code, times = self._cells
-        found = np.zeros((len(self.lengths), len(self.keys)))
-        found[row, code] = times
-        return found
+        return np.concatenate([times for _, times, _ in self._some_at_a_time()]).astype(np.float64)
 
-    @cached_property
+    @property
     def having(self) -> Counts:
         """How many runs have each key; (keys,)."""
-        if self.whole is not None:
-            return self.whole[0].having.take(self._left)
-        row, code, _ = self._cells
-        return np.bincount(code, self.counts[row], len(self.keys)).astype(np.int64)
+        return self._tables[0]
+
+    @property
+    def once(self) -> Counts:
+        """In how many runs each key comes just once; (keys,)."""
+        return self._tables[1]
+
+    @property
+    def orders(self) -> Counts:
+        """In how many runs each key comes before each, by their first occurrences; (keys, keys)."""
+        return self._tables[2]
 
     def _named(self, which: Truths) -> frozenset[int]:
         return frozenset(key for key, is_it in zip(self.keys, which.tolist(), strict=True) if is_it)
@@ -164,22 +161,6 @@ class Seen:
         """The run of each entry."""
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
-    @property
-    def _left(self) -> list[int]:
-        """The places of the keys before one was left out."""
-        return [place for place in range(len(self.keys) + 1) if self.whole is None or place != self.whole[1]]
-
-    @cached_property
-    def _distinct(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Each run with each key that it has, as one number; the first entry of it; how many there are."""
-        return np.unique(self._rows * len(self.keys) + self.codes, return_index=True, return_counts=True)
-
-    @cached_property
-    def _cells(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """The run, the key, and how often it has it."""
-        cells, _, times = self._distinct
-        return *np.divmod(cells, len(self.keys)), times
-
     @cached_property
     def pairs(self) -> Counts:
         """How often each key directly follows each; the last row is what begins runs, the last column what ends."""
@@ -195,27 +176,44 @@ class Seen:
         return np.bincount(pairs, counts, (keys + 1) ** 2).astype(np.int64).reshape(keys + 1, keys + 1)
 
     @cached_property
-    def orders(self) -> Counts:
-        """In how many runs each key comes before each, by their first occurrences."""
+    def _tables(self) -> tuple[Counts, Counts, Counts]:
         if self.whole is not None:
-            return self.whole[0].orders.take(self._left, 0).take(self._left, 1)
+            left = [place for place in range(len(self.keys) + 1) if place != self.whole[1]]
+            whole = self.whole[0]
+            return whole.having[left], whole.once[left], whole.orders[left][:, left]
         keys = len(self.keys)
-        first = np.sort(self._distinct[1])
-        rows, codes = self._rows[first], self.codes[first]
-        stops = np.bincount(rows, minlength=len(self.lengths)).cumsum()
-        later = stops[rows] - np.arange(1, len(first) + 1)  # first occurrences still to come in the run
-        found = np.zeros(keys * keys)
-        ends = later.cumsum()
+        found = np.zeros(keys), np.zeros(keys), np.zeros((keys, keys))
+        for counts, times, first in self._some_at_a_time():
+            found[0][:] += counts @ (times > 0)
+            found[1][:] += counts @ (times == 1)
+            found[2][:] += _orders(counts, first, np.where(times > 0, first, -1))
+        return found[0].astype(np.int64), found[1].astype(np.int64), found[2].astype(np.int64)
+
+    def _some_at_a_time(self) -> Iterator[tuple[npt.NDArray[np.float64], Counts, Counts]]:
+        """Runs in order: how often each comes, how often it has each key, and where first; beyond its end, if never."""
+        keys, most = len(self.keys), max(1, CELLS // max(1, len(self.keys)))
         begin = 0
-        while begin < len(first):
-            end = max(begin + 1, int(ends.searchsorted(ends[begin] - later[begin] + MOST_ORDERS)))
-            here = later[begin:end]
-            one = np.repeat(np.arange(begin, end), here)
-            gone = np.repeat(here.cumsum() - here, here)
-            other = one + 1 + np.arange(len(one)) - gone
-            found += np.bincount(codes[one] * keys + codes[other], self.counts[rows[one]], keys * keys)
-            begin = end
-        return found.astype(np.int64).reshape(keys, keys)
+        for number in range(0, len(self.lengths), most):
+            lengths = self.lengths[number : number + most]
+            codes = self.codes[begin : begin + int(lengths.sum())]
+            begin += len(codes)
+            cells = np.repeat(np.arange(len(lengths)) * keys, lengths) + codes
+            times = np.bincount(cells, minlength=len(lengths) * keys).reshape(len(lengths), keys)
+            first = np.full(times.size, len(codes))
+            first[cells[::-1]] = np.arange(len(codes))[::-1]  # of several the last, which is the first in the run
+            yield self.counts[number : number + most].astype(np.float64), times, first.reshape(times.shape)
+
+
+def _orders(counts: npt.NDArray[np.float64], first: Counts, later: Counts) -> npt.NDArray[np.float64]:
+    """How often each key comes before each."""
+    keys = first.shape[1]
+    if first.size * keys <= CELLS:
+        return (counts @ (first[:, :, None] < later[:, None, :]).reshape(len(first), -1)).reshape(keys, keys)
+    found = np.zeros((keys, keys))
+    for key in range(keys):  # few runs have it, where keys are many
+        having = later[:, key] >= 0
+        found[key] = counts[having] @ (first[having, key, None] < later[having])
+    return found
 
 
 class Follows:
@@ -234,8 +232,8 @@ class Follows:
         self.keys = seen.keys
         self._seen, self._rare = seen, rare
         self._apart = seen.together <= _noise(rare, np.minimum(seen.having[:, None], seen.having))
-        np.fill_diagonal(self._apart, val=False)
         keys = len(self.keys)
+        self._apart.flat[:: keys + 1] = False
         often = seen.pairs > _noise(rare, seen.strongest)
         often[:keys, :keys] &= ~self._apart
         both_ways = packed(np.concatenate([often[:, :keys], often.T[:, :keys]]))

@@ -7,9 +7,14 @@ from offscript.workflow.tree import Kind, Tree, loop, skip
 
 def tidy(tree: Tree) -> Tree:
     """The same runs, said with fewer parts: parts within parts of a kind, skips where they say nothing."""
+    return tidy_top(Tree(tree.kind, tree.key, tuple(map(tidy, tree.parts)))) if tree.parts else tree
+
+
+def tidy_top(tree: Tree) -> Tree:
+    """The same for a tree whose parts are tidy."""
     if not tree.parts:
         return tree
-    parts = [tidy(part) for part in tree.parts]
+    parts = tree.parts
     if tree.kind is Kind.LOOP:
         return _tidy_loop(*parts)
     flat = [inner for part in parts for inner in (part.parts if part.kind is tree.kind else (part,))]
