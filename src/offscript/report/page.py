@@ -39,8 +39,9 @@ OPEN = 1
 TEMPLATE_SHOWN = 400
 """Characters of a template in the list of log keys, where there is room."""
 
-KEYS_BYTES = 600_000
-"""Bytes of the list of log keys: 1,000 sessions name 9,000 keys at the most, each with half of its share of text."""
+KEYS_BYTES = 1_150_000
+"""Bytes of the list of log keys: 1,000 sessions name 9,000 keys at the most, and each is listed with a fifth of its
+share as text, the rest being its row; templates made of what must be escaped take more, and then not all are."""
 
 LEARNT_SHOWN = 600
 """Characters of a finding."""
@@ -142,7 +143,8 @@ def _figure(name: str, figure: str, of: str) -> Html:
 def _parts(contents: Contents, cases: Sequence[Shown]) -> Iterator[Html]:
     yield _section("incidents", "Incidents", _filter(cases), _incidents(contents, cases))
     yield _section("timeline", "Timeline", timeline(cases, contents.span))
-    yield _section("sessions", "Flagged sessions", session_list(cases, contents.templates), _keys(contents, cases))
+    listed, keys = _keys(contents, cases)
+    yield _section("sessions", "Flagged sessions", session_list(cases, contents.templates, listed), keys)
     yield _section("reading", "What was read, and what was not", _reading(contents))
     yield _section("model", "The model", _model(contents))
 
@@ -211,12 +213,12 @@ def _cards(contents: Contents, cases: Sequence[Shown]) -> Iterator[Html]:
         yield made
 
 
-def _keys(contents: Contents, cases: Sequence[Shown]) -> Html:
-    """The log keys that the list of sessions names."""
+def _keys(contents: Contents, cases: Sequence[Shown]) -> tuple[frozenset[int], Html]:
+    """The log keys that the list of sessions names, as far as there is room: which these are, and their list."""
     keys = keys_mentioned(cases, contents.templates)
     if not keys:
-        return Html("")
-    longest = min(TEMPLATE_SHOWN, KEYS_BYTES // len(keys) // 2)
+        return frozenset(), Html("")
+    longest = min(TEMPLATE_SHOWN, KEYS_BYTES // len(keys) // 5)
     rows: list[Html] = []
     room = KEYS_BYTES
     for key in keys:
@@ -228,7 +230,8 @@ def _keys(contents: Contents, cases: Sequence[Shown]) -> Html:
     left = len(keys) - len(rows)
     more = [tag("p", {"class": "quiet"}, f"{left:,} more: offscript keys has them all")] if left else []
     table = tag("table", None, tag("tbody", None, *rows))
-    return tag("details", {"class": "keys list"}, tag("summary", None, "The log keys by number"), table, *more)
+    summary = tag("summary", None, "The log keys by number")
+    return frozenset(keys[: len(rows)]), tag("details", {"class": "keys list"}, summary, table, *more)
 
 
 def _cell(name: str, content: str, kind: str) -> Html:

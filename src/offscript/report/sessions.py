@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from offscript.entries import Reason, Verdict
@@ -43,13 +43,13 @@ def flagged(cases: Sequence[Shown]) -> list[Flagged]:
     return list(found.values())
 
 
-def session_list(cases: Sequence[Shown], templates: Mapping[int, str]) -> Html:
-    """Return the list as a table; a sentence where no verdict names a session."""
+def session_list(cases: Sequence[Shown], templates: Mapping[int, str], listed: Collection[int]) -> Html:
+    """Return the list as a table; a sentence where no verdict names a session. The page lists the keys `listed`."""
     found = flagged(cases)
     if not found:
         return tag("p", {"class": "quiet"}, "No verdict names a session.")
     heads = [tag("th", {"scope": "col"}, name) for name in ("session", "found", "score", "first", "last steps", "in")]
-    rows = [_row(one, templates) for one in found[:SESSIONS_SHOWN]]
+    rows = [_row(one, templates, listed) for one in found[:SESSIONS_SHOWN]]
     table = tag("table", None, tag("thead", None, tag("tr", None, *heads)), tag("tbody", None, *rows))
     scrolled = tag("div", {"class": "scroll", "tabindex": 0, "role": "region", "aria-label": "sessions"}, table)
     if len(found) > UNFOLDED:
@@ -59,7 +59,7 @@ def session_list(cases: Sequence[Shown], templates: Mapping[int, str]) -> Html:
     return join([scrolled, tag("p", {"class": "quiet"}, note)]) if more else scrolled
 
 
-def _row(one: Flagged, templates: Mapping[int, str]) -> Html:
+def _row(one: Flagged, templates: Mapping[int, str], listed: Collection[int]) -> Html:
     reasons = list(dict.fromkeys(verdict.reason.value for verdict in one.verdicts))
     first = min((verdict.time for verdict in one.verdicts if verdict.time is not None), default=None)
     links = [tag("a", {"href": f"#i{number}"}, f"{number}") for number in one.incidents[:3]]
@@ -70,7 +70,7 @@ def _row(one: Flagged, templates: Mapping[int, str]) -> Html:
         tag("td", None, *(tag("span", {"class": f"chip r-{reason}"}, reason) for reason in reasons)),
         tag("td", {"class": "figure"}, f"{max(verdict.score for verdict in one.verdicts):.1f}"),
         tag("td", {"class": "mono"}, clock(first)[11:19] if first is not None else "-"),
-        tag("td", {"class": "mono path"}, path_of(one.verdicts[0], templates)),
+        tag("td", {"class": "mono path"}, path_of(one.verdicts[0], templates, listed)),
         tag("td", None, *_spaced(links)),
     )
 
@@ -79,13 +79,14 @@ def _spaced(links: Sequence[Html]) -> list[Html]:
     return [join((" ", link)) if place else link for place, link in enumerate(links)]
 
 
-def path_of(verdict: Verdict, templates: Mapping[int, str]) -> Html:
+def path_of(verdict: Verdict, templates: Mapping[int, str], listed: Collection[int]) -> Html:
     """Return the keys of the last steps up to a verdict's; each leads to its template where the page lists it."""
     keys = [*verdict.history[-STEPS_SHOWN:]]
     cut_short = verdict.reason is Reason.INCOMPLETE_SESSION
     if not cut_short:
         keys.append(verdict.entry.key)
-    parts = [_key(key, templates, last=place == len(keys) - 1 and not cut_short) for place, key in enumerate(keys)]
+    last = len(keys) - (not cut_short)
+    parts = [_key(key, templates, listed, last=place == last) for place, key in enumerate(keys)]
     ended = [tag("span", {"class": "bad"}, "end")] if cut_short else []
     dots = ["… "] if len(verdict.history) > STEPS_SHOWN else []
     return join([*dots, *_arrows([*parts, *ended])])
@@ -95,13 +96,13 @@ def _arrows(parts: Sequence[Html]) -> list[Html]:
     return [join((" → ", part)) if place else part for place, part in enumerate(parts)]
 
 
-def _key(key: int, templates: Mapping[int, str], *, last: bool) -> Html:
-    """A key as a link to its template; a line that no template matches has none."""
+def _key(key: int, templates: Mapping[int, str], listed: Collection[int], *, last: bool) -> Html:
+    """A key as a link to its template, if that is listed; a line that no template matches has none."""
     if key <= 0 or key not in templates:
         return tag("span", {"class": "bad"}, "new" if key <= 0 else f"{key}")
-    attributes = {"href": f"#k{key}"}
+    link = {"href": f"#k{key}"} if key in listed else {}
     told = {"class": "bad", "title": cut(templates[key], 80)} if last else {}  # the last only: they are many
-    return tag("a", attributes | told, f"{key}")
+    return tag("a" if link else "span", link | told, f"{key}")
 
 
 def keys_mentioned(cases: Sequence[Shown], templates: Mapping[int, str]) -> list[int]:
