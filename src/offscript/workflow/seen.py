@@ -200,7 +200,7 @@ class Seen:
             cells = np.repeat(np.arange(len(lengths)) * keys, lengths) + codes
             times = np.bincount(cells, minlength=len(lengths) * keys).reshape(len(lengths), keys)
             first = np.full(times.size, len(codes))
-            first[cells[::-1]] = np.arange(len(codes))[::-1]  # of several the last, which is the first in the run
+            np.minimum.at(first, cells, np.arange(len(codes)))
             yield self.counts[number : number + most].astype(np.float64), times, first.reshape(times.shape)
 
 
