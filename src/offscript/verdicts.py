@@ -134,8 +134,10 @@ def _expected(words: Words, flagged: Sequence[Flagged]) -> list[tuple[Expected, 
     within = [one.history for one, is_asked in zip(flagged, asked, strict=True) if is_asked]
     if not within:
         return [() for _ in flagged]
-    found = iter(words.model.keys.expected_many(np.array(within, dtype=np.int32), EXPECTED_SHOWN))
-    return [words.expected(next(found)) if is_asked else () for is_asked in asked]
+    distinct = dict.fromkeys(within)  # what is wrong once is often wrong again, after the same keys
+    found = words.model.keys.expected_many(np.array(list(distinct), dtype=np.int32), EXPECTED_SHOWN)
+    named = dict(zip(distinct, map(words.expected, found), strict=True))
+    return [named[one.history] if is_asked else () for one, is_asked in zip(flagged, asked, strict=True)]
 
 
 class SessionScores:

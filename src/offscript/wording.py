@@ -27,10 +27,12 @@ class Words:
         self._names: dict[int, str] = {}
         self._differences: dict[bytes, str] = {}
         self._keys = [model.keys.key(symbol) for symbol in range(len(model.keys.vocabulary))]
+        self._known_keys = [key or 0 for key in self._keys]  # START and END, the first symbols, are none
 
     def keys_of(self, symbols: Iterable[int]) -> tuple[int, ...]:
         """Return the log keys of symbols, 0 for a line that no template matched; START and END are left out."""
-        return tuple(self._keys[symbol] or 0 for symbol in symbols if symbol not in (START, END))
+        keys = self._known_keys
+        return tuple([keys[symbol] for symbol in symbols if symbol > END])
 
     def counts(self, counts: npt.NDArray[np.int32]) -> tuple[tuple[int, int], ...]:
         """Return how often each log key came, ascending, of counts by symbol, (symbols,); 0 for unknown lines."""

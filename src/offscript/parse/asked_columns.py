@@ -110,9 +110,14 @@ class AskedColumns:
         """Return what is asked of a block's entries."""
         alone = [(place, match) for place, (_, _, match) in zip(self._places, self._told, strict=True)]
         self._places, self._told = [], []
+        parts = [] if passed is None else [taken for taken in passed.taken if taken.used[0]]
+        if passed is not None and len(parts) == 1 and len(places) and not alone:
+            values = self._at_once(passed, parts[0], places)
+            if values is not None:
+                return values
         found: list[_Found] = []
         if passed is not None:
-            found += [self._found(passed, taken) for taken in passed.taken if taken.used[0]]
+            found += [self._found(passed, taken) for taken in parts]
             for part in found:
                 alone += [(place, self._match(passed, place)) for place in part.lines[part.asked < 0].tolist()]
         found.append(self._found_alone(alone))
@@ -127,6 +132,16 @@ class AskedColumns:
         for part in found:
             place_answers(*part, counts, entry_of, values)
         return values
+
+    def _at_once(self, passed: Passed, taken: Taken, places: Numbers) -> Values | None:
+        """What is asked of entries all of whose values were taken in one pass; None where a line is to be matched."""
+        used, data = int(taken.used[0]), np.frombuffer(passed.raw.data, np.uint8)
+        values = Values(np.empty(used, np.int32), np.empty(used, np.int32), np.empty(used))
+        begins, entry_of = np.zeros((2, int(places[-1]) + 2), np.int64)
+        room = np.empty(used, np.int64), np.empty(used), begins, entry_of
+        scratch = np.empty(ASKED_BYTES + self._longest, np.uint8)
+        size = answer_at_once(data, taken, self._as_arrays(), self._known.table, scratch, places, *room, values)
+        return None if size < 0 else Values(values.entries[:size], values.asked[:size], values.numbers[:size])
 
     def _found(self, passed: Passed, taken: Taken) -> _Found:
         """What is asked of lines that the compiled pass read; minus one is asked where these are to be matched."""
@@ -281,6 +296,39 @@ def place_answers(
             begins[lines[row]] = place + 1
             out.entries[place], out.asked[place] = entry_of[lines[row]], asked[row]
             out.numbers[place] = numbers[row]
+
+
+@compiled
+def answer_at_once(
+    data: Bytes,
+    taken: Taken,
+    ways: Ways,
+    known: ByteTable,
+    scratch: Bytes,
+    places: Numbers,
+    asked: Numbers,
+    numbers: NDArray[np.float64],
+    begins: Numbers,
+    entry_of: Numbers,
+    out: Values,
+) -> int:
+    """Write what is asked of a block's entries in their order, and return how much that is; -1 for lines to be matched.
+
+    `asked`, `numbers`, `begins` and `entry_of` are room to work in, the third of them zero.
+    """
+    answer_all(data, taken, ways, known, scratch, asked, numbers)
+    lines = taken.lines[: taken.used[0]]
+    for row in range(len(lines)):
+        if asked[row] < 0:
+            return -1
+    count_answers(lines, asked, numbers, begins)
+    for line in range(1, len(begins)):
+        begins[line] += begins[line - 1]
+    size = begins[len(begins) - 1]
+    for entry in range(len(places)):
+        entry_of[places[entry]] = entry
+    place_answers(lines, asked, numbers, begins, entry_of, out)
+    return int(size)
 
 
 @compiled

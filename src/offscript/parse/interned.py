@@ -64,11 +64,9 @@ class Interner:
 
         New names get the next codes in order. All arrays but `data` have one length, and no name ends beyond `data`.
         """
-        hashes = np.empty(len(starts), np.int64)
-        _hash(data, starts, stops, hashes)
-        at = 0
+        hashes, at = np.empty(len(starts), np.int64), 0
         while at < len(starts):
-            at, self._count, state = _intern(
+            at, self._count, state = _intern_hashed(
                 data, starts, stops, hashes, codes, at, self._table, self._ends, self._bytes, self._count
             )
             if state == _TABLE_FULL:
@@ -280,3 +278,22 @@ def _word(data: Bytes, at: int) -> int:
     for byte in range(1, 8):
         word |= np.int64(data[first + np.uint64(byte)]) << np.int64(8 * byte)
     return int(word)
+
+
+@compiled
+def _intern_hashed(
+    data: Bytes,
+    starts: Ints,
+    stops: Ints,
+    hashes: Ints,
+    codes: Ints,
+    at: int,
+    table: Ints,
+    ends: Ints,
+    kept: Bytes,
+    count: int,
+) -> tuple[int, int, int]:
+    """Hash all names before the first of them, and intern as `_intern` does: one call from outside."""
+    if at == 0:
+        _hash(data, starts, stops, hashes)
+    return _intern(data, starts, stops, hashes, codes, at, table, ends, kept, count)

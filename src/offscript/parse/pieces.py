@@ -58,7 +58,7 @@ def is_loaded(name: str) -> bool:
 
 def is_warm() -> bool:
     """Tell whether the compiled scan lies ready, so that it need not be compiled first."""
-    return is_compiled("columnar.read_messages")
+    return is_compiled("line_pass.read_lines")
 
 
 def is_compiled(name: str) -> bool:

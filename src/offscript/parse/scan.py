@@ -36,18 +36,16 @@ from offscript.parse.columnar import (
     Numbers,
     Places,
     SeenValues,
-    check_ids,
     lines_of,
-    read_headers,
-    read_messages,
     recall_lines,
     room_for,
 )
-from offscript.parse.find_ids import Program, find_ids, program_of, tells_digits
+from offscript.parse.find_ids import Program, program_of, tells_digits
 from offscript.parse.header import Header
 from offscript.parse.interned import Interner, Names
 from offscript.parse.known_lines import NO_KINDS, Kinds
 from offscript.parse.lexer import lex
+from offscript.parse.line_pass import Headers, Ids, read_lines
 from offscript.parse.pieces import small_first
 from offscript.parse.raw_lines import RawLines
 from offscript.parse.records import Records
@@ -133,6 +131,8 @@ class Scanner:
         program = _program(session_key)
         assert program is not None, "this header or session key is not for scanning"
         self._program = program
+        where = session_key.where
+        self._find = Ids(program, where == "header", where in ("message", "line"), where == "line")
         self._codes = ByteCodes()
         self._numbers = np.zeros(64, np.int64)
         self._seen = ValuesSeen() if skeletons.learns else None
@@ -216,20 +216,10 @@ class Scanner:
             if len(rows):
                 given = shapes.plans, begun.first, begun.seen, begun.wanted, taken, kinds.places, rows
                 todo = todo[: recall_lines(data, raw.starts, *given, lines, todo)]
-        extent = shapes.own, shapes.words, begun.shapes
-        by_header = self._key.where == "header"
-        read_headers(
-            todo, data, raw.starts, raw.stops, *extent, shapes.table, shapes.plans, by_header, lines, room.shape
-        )
-        if self._key.where in ("message", "line"):
-            found = todo[lines.state[todo] == FOUND]
-            begins, ends = np.empty((2, len(found)), np.int64)
-            find_ids(*self._program, data, lines.begin[found], lines.end[found], begins, ends)
-            lines.id_begin[found], lines.id_end[found] = begins, ends
-        check_ids(todo, data, self._key.where == "line", lines)
-        known, table = begun.skeletons, self._codes.table
+        headers = Headers(shapes.own, shapes.words, begun.shapes, shapes.table, shapes.plans)
         values = begun.first, begun.seen, begun.wanted, taken
-        read_messages(todo, data, raw.starts, known, table, shapes.plans, *values, kinds.places, rows, lines, room)
+        known = headers, self._find, begun.skeletons, self._codes.table
+        read_lines(todo, data, raw.starts, raw.stops, *known, *values, kinds.places, rows, lines, room)
 
     def _rows(self, kinds: Kinds) -> Places:
         """What this thread has read of each kind of line."""
