@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from offscript.workflow.learn import Workflows
 
 QUICK: Final = 10_000
-"""Distinct training sessions whose workflows are learnt without asking: about ten seconds of a processor, where the
-4,900 of the recorded PostgreSQL server take five and the 1,960 of HDFS as long again."""
+"""Distinct training sessions whose workflows are learnt without asking: less than ten seconds of a processor, where the
+4,900 of the recorded PostgreSQL server take four and the 1,960 of HDFS three."""
 
 QUICK_KEYS: Final = 500
 """Log keys up to which they are: tables of key by key are made, and more keys than a task has hold many tasks."""

@@ -47,7 +47,8 @@ def separate(runs: Mapping[Run, int], *, of_all: bool = False) -> list[Counter[R
         alike[one, one + 1 :] = _likeness(shares[one], shares[one + 1 :], of_all)
     alike += alike.T
     left = list(range(len(tasks)))
-    while pair := _nearest(alike[np.ix_(left, left)], sizes[left] < RARE_TASK * sum(sizes[left])):
+    least = RARE_TASK * int(sizes.sum())
+    while pair := _nearest(alike[left][:, left], sizes[left] < least):
         one, other = left[pair[0]], left.pop(pair[1])
         dict.update(tasks[one], tasks[other])  # no run is in both
         having[one] += having[other]

@@ -187,14 +187,12 @@ class _Options:
         if state not in self._known:
             numbers = self._numbers
             states = self._machine.states[state]
-            found = list(chain.from_iterable(map(self._machine.options, states)))
-            if len(states) > 1:  # a set comes in any order, and the last bit of a sum depends on it
-                found.sort()
-            nodes: dict[int, tuple[int, ...]] = {}
-            for key, node in found:
-                at = nodes.get(key)
-                nodes[key] = (node,) if at is None else tuple(sorted({*at, node}))
-            by_key = {key: numbers.setdefault(at, len(numbers)) for key, at in nodes.items()}
+            found = dict.fromkeys(chain.from_iterable(map(self._machine.options, states)))
+            nodes: dict[int, list[int]] = {}
+            # a set of states comes in any order, and the last bit of a sum depends on it
+            for key, node in sorted(found) if len(states) > 1 else found:
+                nodes.setdefault(key, []).append(node)
+            by_key = {key: numbers.setdefault(tuple(sorted(at)), len(numbers)) for key, at in nodes.items()}
             ends = (END if state else NOTHING,) if self._machine.ends[state] else ()
             self._known[state] = by_key, (*sorted(by_key.values()), *ends)
         return self._known[state]

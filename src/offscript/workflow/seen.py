@@ -40,6 +40,11 @@ WORD = 63
 POWERS = 1 << np.arange(WORD)
 
 
+AT_ONCE = 1 << 17
+"""Orders of two keys, of all runs, that are looked at at once: half a millisecond. Of more each key is looked at alone,
+in the runs that have it."""
+
+
 def noise(share: float, count: float) -> float:
     """Return how often at most noise comes where it comes in a share of so many cases; never, where it is none.
 
@@ -207,7 +212,7 @@ class Seen:
 def _orders(counts: npt.NDArray[np.float64], first: Counts, later: Counts) -> npt.NDArray[np.float64]:
     """How often each key comes before each."""
     keys = first.shape[1]
-    if first.size * keys <= CELLS:
+    if first.size * keys <= AT_ONCE:
         return (counts @ (first[:, :, None] < later[:, None, :]).reshape(len(first), -1)).reshape(keys, keys)
     found = np.zeros((keys, keys))
     for key in range(keys):  # few runs have it, where keys are many
