@@ -47,6 +47,26 @@ def place(tmp_path_factory: pytest.TempPathFactory, service_model: Model) -> Pat
     return home
 
 
+def test_a_log_of_another_system_is_told(place: Path) -> None:
+    """A log whose header fits, but hardly a line of it a template, is asked about; the log of a bad day is not."""
+    foreign = place / "foreign.log"
+    words = ("tide", "kelp", "reef", "gull", "surf")
+    texts = [f"2024-05-02 10:00:{n % 60:02d}.000 INFO [t-{n}] {words[n % 5]} seen near pier" for n in range(40)]
+    foreign.write_text("\n".join(texts) + "\n", "utf-8")
+    told = run("detect", place / "app.model", foreign, "--no-journal").stderr
+
+    assert "40 of 40 entries fit no template: is this a log of the system that the model was learnt from?" in told
+    assert "fit no template" not in run("detect", place / "app.model", place / "today.log", "--no-journal").stderr
+
+
+def test_one_line_is_told_of_as_one(place: Path) -> None:
+    """What there is one of is not counted as many."""
+    (place / "one.log").write_text("a single line\n", "utf-8")
+
+    assert "one.log: 1 line is too little; give a log" in run("scan", place / "one.log").stderr
+    assert "one.log: only 1 entry to learn from; give" in run("fit", place / "one.log", "-o", place / "x").stderr
+
+
 def test_fit_prints_what_it_found(place: Path) -> None:
     """Format, session key, keys, sessions, the promise and the alarms to expect are told; the model is there."""
     done = run("fit", place / "normal.log", "-o", place / "new.model", "--config", place / "small.toml")

@@ -144,6 +144,17 @@ def test_sessions_over_the_cap_are_counted(service_model: Model) -> None:
     assert detector.counts["sessions over the cap, closed unjudged"] > 0
 
 
+def test_what_stands_for_no_template_is_not_quoted(service_model: Model) -> None:
+    """Sentences put templates in quotes, and only these: "a line never seen before" is no print statement."""
+    texts = service_log(80, seed=52)
+    place = next(n for n, text in enumerate(texts) if "[req-100040]" in text and "authenticated" in text)
+    texts[place] = texts[place].split("] ")[0] + "] volcano erupts nearby"
+    told = [verdict.detail for verdict in detect(service_model, lines_of(texts), complete=True)]
+
+    assert any("a line never seen before" in detail for detail in told)
+    assert not any("`a line never seen before`" in detail for detail in told)
+
+
 def test_an_unusual_session_is_told_by_what_it_holds(service_model: Model) -> None:
     """Steps of long ago that never came, and loops too long, are named with the numbers that are usual (ours)."""
     texts = service_log(80, seed=51)

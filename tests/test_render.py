@@ -22,6 +22,14 @@ def test_plain_text_is_printable(text: str) -> None:
     assert plain(text).isprintable()
 
 
+def test_nothing_is_an_empty_cell() -> None:
+    """What a row has no value for is left empty in a table, as in CSV."""
+    console = Console(width=80, file=io.StringIO())
+    console.print(table("versions", ["version", "from"], [[1, None], [2, 1]]))
+
+    assert "None" not in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 @given(st.text(alphabet=st.characters(categories=["L", "N", "P", "Zs"])))
 def test_printable_text_stays(text: str) -> None:
     """Ordinary text in any script is shown as it is."""

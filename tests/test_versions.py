@@ -72,7 +72,9 @@ def test_learn_makes_a_version_and_undo_gives_the_bytes_back(place: tuple[Path, 
     known = versions(folder)
     assert [(v.number, v.parent, v.is_current) for v in known] == [(1, None, False), (2, 1, True)]
     assert (known[1].author, known[1].note) == ("a person", "quotas came with 2.4")
-    assert "quotas came with 2.4" in run("versions", folder, "--output", "table")
+    listed = run("versions", folder, "--output", "table")
+    assert "quotas came with 2.4" in listed
+    assert "\\x0a" not in listed  # what was taught is told in one line
     second = bytes_of(folder, 2)
     assert "version 1 is in force" in run("undo", folder)
     assert load(folder).version == 1

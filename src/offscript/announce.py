@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from offscript.console import Output, emit, say, show
 from offscript.detector import COUNTED, Detector
-from offscript.entries import Line, Verdict
+from offscript.entries import Line, Reason, Verdict
 from offscript.journal import Journal, record_of
 from offscript.live import watch
-from offscript.plain import plain
+from offscript.plain import counted, plain
 from offscript.render import (
     VERDICT_COLUMNS,
     clock,
@@ -27,6 +27,8 @@ GROUPS_SHOWN = 100  # rows of a table on a terminal; more are not read there, an
 GROUPS_EXPLAINED = 5  # a screenful: each takes three lines
 JOURNAL_BATCH = 1000  # verdicts written to the journal at once when a whole file is judged
 TEMPLATE_WIDTH = 60  # characters of a template in a table; the explanations below it hold the line itself
+STRANGE_SHARE = 0.5  # of a log's entries: no fault makes most lines new
+STRANGE_FROM = 20  # entries, as many as `fit` asks for: of fewer, a fault may be most
 SESSION_WIDTH = 40  # characters of a session's name in a table: a UUID has 36
 
 
@@ -114,10 +116,33 @@ def announce_live(
     return announce_each(journalled(passing(verdicts()), journal, detector, batch=1), output)
 
 
+class Strange:
+    """Counts the new keys among verdicts, and says so where a log has hardly anything else (ours)."""
+
+    def __init__(self, passing: Callable[[Iterable[Verdict]], Iterable[Verdict]] = iter) -> None:
+        self._passing, self._new = passing, 0
+
+    def passing(self, verdicts: Iterable[Verdict]) -> Iterator[Verdict]:
+        """Yield what the next in line makes of the verdicts, each as it comes."""
+        for verdict in self._passing(verdicts):
+            self._new += verdict.reason is Reason.NEW_KEY
+            yield verdict
+
+    def describe(self, detector: Detector) -> str | None:
+        """One human line where most lines are new, None elsewhere."""
+        entries = detector.counts["entries"]
+        if entries < STRANGE_FROM or self._new <= STRANGE_SHARE * entries:
+            return None
+        return (
+            f"{self._new:,} of {counted(entries, 'entries')} fit no template: is this a log of the system "
+            "that the model was learnt from? if so, fit again"
+        )
+
+
 def summarise(detector: Detector, found: int) -> None:
     """Say what was read and judged, what was not, and why."""
     counts = [(name, detector.counts[name]) for name in COUNTED if detector.counts[name]]
-    told = ", ".join(f"{count:,} {name}" for name, count in counts) or "no lines"
+    told = ", ".join(counted(count, name) for name, count in counts) or "no lines"
     say(f"{found:,} {'anomaly' if found == 1 else 'anomalies'}; {told}")
 
 

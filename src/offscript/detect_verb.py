@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from offscript.announce import announce, announce_live, journalled, summarise
+from offscript.announce import Strange, announce, announce_live, journalled, summarise
 from offscript.console import chosen, progress_bar, say
 from offscript.detection import detect
 from offscript.detector import Detector
@@ -54,7 +54,7 @@ def detect_verb(
         raise UsageError("--follow takes one file", remedy="give one file, or pipe `tail -F` into `detect MODEL -`")
     detector = Detector(judge)
     kept = _kept(report, logs, model, detector) if report is not None else None
-    passing = iter if kept is None else kept.passing
+    strange = Strange(iter if kept is None else kept.passing)
     journal = None if no_journal else Journal(journal_path(model))
     live = follow_file or logs == ["-"]
     if live:
@@ -63,13 +63,13 @@ def detect_verb(
         lines = follow(logs[0], stop=lambda: False, config=judge.config) if reading is None else reading
         between = None if same_version else _succession(detector, model)
         found = announce_live(
-            detector, lines, chosen(output), journal, complete=complete, passing=passing, between=between
+            detector, lines, chosen(output), journal, complete=complete, passing=strange.passing, between=between
         )
     else:
         form = chosen(output)
         with progress_bar(shown=form.waits) as told:
             reading = read(*logs, config=judge.config, progress=lambda done, of: told("judging bytes", done, of or 0))
-            judged = passing(detect(judge, reading, complete=complete, detector=detector))
+            judged = strange.passing(detect(judge, reading, complete=complete, detector=detector))
             verdicts = journalled(judged, journal, detector)
             if form.waits:  # nothing is printed while the bar is
                 verdicts = iter(list(verdicts))
@@ -82,6 +82,8 @@ def detect_verb(
         met = None if reading is None else reading.report
         folder = None if no_journal else model
         write_report(report, detector, kept, met, again=() if live else logs, model=folder, with_tasks=task)
+    if (hint := strange.describe(detector)) is not None:
+        say(hint)
     end(detector, found, exit_code)
 
 

@@ -164,7 +164,7 @@ def versions_verb(
     """List the versions of a model: who taught what, when and why; * is the one in force. Then what that is in all."""
     columns = ["version", "current", "from", "time", "author", "note", "taught"]
     rows = [
-        [v.number, "*" if v.is_current else "", v.parent, v.time, v.author, v.note, "\n".join(v.changes)]
+        [v.number, "*" if v.is_current else "", v.parent, v.time, v.author, v.note, "; ".join(v.changes)]
         for v in versions(model)
     ]
     print_rows("versions", columns, rows, chosen(output))

@@ -17,6 +17,7 @@ from offscript.models.values import ValueModel
 from offscript.parse.header import Header
 from offscript.parse.learn import Parsed, Progress, learn
 from offscript.parse.timeout import Timeout
+from offscript.plain import counted
 from offscript.replay import Replayed, replay, session_timeout
 from offscript.value_vectors import value_lessons
 from offscript.workflow.times import EdgeTimes
@@ -41,7 +42,7 @@ def fit(
     parsed = learn(lines, config, header=header, cells=config.values, progress=progress)
     if len(parsed.kept) < MIN_ENTRIES:
         raise InputError(
-            f"only {len(parsed.kept)} entries to learn from",
+            f"only {counted(len(parsed.kept), 'entries')} to learn from",
             where=next(iter(parsed.kept.source_names), None),
             remedy=f"give at least {MIN_ENTRIES}, better some thousands, of normal operation",
         )
@@ -90,16 +91,16 @@ def _facts(
     findings = parsed.findings()
     if timeout is not None:
         unit = "s" if span > 0 else " lines"
-        findings.append(f"{len(replayed.sequences):,} sessions; {timeout.describe(unit)}")
+        findings.append(f"{counted(len(replayed.sequences), 'sessions')}; {timeout.describe(unit)}")
         if endless.ids:
             findings.append(endless.describe())
         outside = sum(1 for session in parsed.kept.sessions if session < 0)
         if outside:
-            findings.append(
-                f"{outside:,} entries are of no session: they are judged for new keys only, outside the promise"
-            )
+            are = "entry is of no session: it is" if outside == 1 else "entries are of no session: they are"
+            findings.append(f"{outside:,} {are} judged for new keys only, outside the promise")
         if replayed.joined:
-            findings.append(f"{replayed.joined:,} sessions had begun before the log did and were left out")
+            left_out = "was left out" if replayed.joined == 1 else "were left out"
+            findings.append(f"{counted(replayed.joined, 'sessions')} had begun before the log did and {left_out}")
     findings.append(keys.promise.describe())
     units = len(parsed.kept) if timeout is None else len(replayed.sequences)
     if span > 0:

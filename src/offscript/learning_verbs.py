@@ -79,7 +79,9 @@ def scan_verb(
     split = int(len(lines) * share)
     if split < MIN_ENTRIES:
         raise InputError(
-            f"{len(lines)} lines are too few", where=logs[0], remedy="give a log of some hundred lines at least"
+            "1 line is too little" if len(lines) == 1 else f"{len(lines)} lines are too few",
+            where=logs[0],
+            remedy="give a log of some hundred lines at least",
         )
     say(
         f"learning from the first {split:,} lines and judging the last {len(lines) - split:,}: what went wrong in the "

@@ -21,6 +21,18 @@ def _spelt(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def counted(count: int, name: str) -> str:
+    """Return a count with what is counted: `name` is a plural of lines, entries or sessions, with words beside (ours).
+
+    >>> counted(1_200, "lines"), counted(1, "continuation lines"), counted(1, "entries without session")
+    ('1,200 lines', '1 continuation line', '1 entry without session')
+    """
+    if count == 1:
+        for many, one in (("entries", "entry"), ("lines", "line"), ("sessions", "session")):
+            name = name.replace(many, one, 1)
+    return f"{count:,} {name}"
+
+
 def duration(seconds: float) -> str:
     """Return a span of time in the unit people would choose.
 

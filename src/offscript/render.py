@@ -69,7 +69,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for column in columns:
         made.add_column(Text(column), overflow="fold")
     for row in rows:
-        made.add_row(*(Text(plain(str(cell))) for cell in row))
+        made.add_row(*(Text("" if cell is None else plain(str(cell))) for cell in row))
     return made
 
 

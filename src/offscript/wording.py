@@ -14,6 +14,7 @@ from offscript.models.profile import Difference
 
 TEXT_KEPT = 500  # characters of its last line an open session keeps for the verdict at its close
 LEAST_NAMED = 0.005  # candidates that would be printed as 0% are not named in a sentence
+NEVER_SEEN = "a line never seen before"  # the name of a symbol that stands for lines without a template
 DIFFERENCES_SHOWN = 3  # the most important come first, and a sentence of more is not read
 SENTENCES_KEPT = 1_000  # some 300 characters, and the counts they are of
 TEMPLATE_SHOWN, TEMPLATE_HEAD = 100, 40  # characters of a template in a sentence; the whole stands in `expected`
@@ -68,7 +69,7 @@ def _name(model: Model, symbol: int) -> str:
     if symbol == END:
         return "end of session"
     key = model.keys.key(symbol)
-    return "a line never seen before" if key is None else model.templates.template(key).text
+    return NEVER_SEEN if key is None else model.templates.template(key).text
 
 
 def detail(words: Words, entry: Entry, before: int, reason: Reason, expected: Sequence[Expected]) -> str:
@@ -82,7 +83,7 @@ def detail(words: Words, entry: Entry, before: int, reason: Reason, expected: Se
         return f"no known template matches this line{known}" + (f"; expected {choices}" if choices else "")
     if reason is Reason.INCOMPLETE_SESSION:
         return f"the session ended here; expected next: {choices}"
-    after = "at the start of the session" if before == START else f"after `{short(words.of(before))}`"
+    after = "at the start of the session" if before == START else f"after {_quoted(words.of(before))}"
     return f"{after}, expected {choices}"
 
 
@@ -96,9 +97,14 @@ def _differences(words: Words, counts: npt.NDArray[np.int32]) -> str:
 
 def _difference(template: str, one: Difference) -> str:
     if not one.count:
-        return f"`{short(template)}` missing"
+        return f"{_quoted(template)} missing"
     usual = "none" if not one.high else str(one.low) if one.low == one.high else f"{one.low} to {one.high}"
-    return f"{one.count} x `{short(template)}` where normal sessions have {usual}"
+    return f"{one.count} x {_quoted(template)} where normal sessions have {usual}"
+
+
+def _quoted(name: str) -> str:
+    """A template in quotes; what stands for a line without one is no template."""
+    return name if name == NEVER_SEEN else f"`{short(name)}`"
 
 
 def short(template: str) -> str:

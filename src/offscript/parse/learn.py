@@ -143,7 +143,9 @@ class Parsed:
         found = [self.header.describe(), *(given if self.session_key_given else self.discovery.reasons())]
         found.append(f"{len(self.templates.keys()):,} log keys from {len(self.kept):,} entries ({lines:,} lines)")
         if strays:
-            found.append(f"{strays:,} lines without the header were read as continuations of the record before them")
+            one = "1 line without the header was read as a continuation of the record before it"
+            many = f"{strays:,} lines without the header were read as continuations of the record before them"
+            found.append(one if strays == 1 else many)
         return found + [f"warning: {warning}" for warning in self.warnings]
 
 
