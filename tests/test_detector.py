@@ -155,6 +155,20 @@ def test_what_stands_for_no_template_is_not_quoted(service_model: Model) -> None
     assert not any("`a line never seen before`" in detail for detail in told)
 
 
+def test_the_nearest_template_shows_where_it_differs(small: Config) -> None:
+    """Of two long lines that differ in their middle, the sentence shows the middle."""
+    fields = " ".join(
+        f"{name}=unset" for name in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
+    )
+    closed = f"client closed its connection {fields} flags=normal {fields} last command was quit"
+    texts = [text for n in range(60) for text in (f"client {n} accepted", closed)]
+    news = [*texts[:20], closed.replace("flags=normal", "flags=blocked")]
+    found = list(detect(fit(lines_of(texts), small), lines_of(news)))
+
+    assert found[-1].reason is Reason.NEW_KEY
+    assert "the nearest is `client closed its connection alpha=unset … flags=normal alpha" in found[-1].detail
+
+
 def test_an_unusual_session_is_told_by_what_it_holds(service_model: Model) -> None:
     """Steps of long ago that never came, and loops too long, are named with the numbers that are usual (ours)."""
     texts = service_log(80, seed=51)

@@ -62,7 +62,7 @@ def test_a_thread_is_no_session(model: Model) -> None:
     told = [text for text in model.facts["findings"] if "never ends" in text]
 
     assert told == [
-        "1 id never ends: a service or a thread, no run; their 600 entries are of no session, nor are 2 log keys"
+        "1 id never ends: a service or a thread, no run; its 600 entries are of no session, nor are 2 log keys"
     ]
     assert {model.templates.template(key).text for key in model.outside} == {
         "lifecycle started",
@@ -136,7 +136,7 @@ def test_a_thread_of_each_process_is_none() -> None:
     lines = [replace(line, source=f"worker-{n}.log") for n in range(4) for line in lines_of(log_of(150, seed=n))]
     parsed = learn(lines, CONFIG)
 
-    assert take_out(parsed, 30.0).describe().startswith("1 id never ends: a service or a thread, no run; their 1,200 ")
+    assert take_out(parsed, 30.0).describe().startswith("1 id never ends: a service or a thread, no run; its 1,200 ")
     assert parsed.kept.sessions.count(-1) == 1200
 
 

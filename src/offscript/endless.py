@@ -43,7 +43,8 @@ class Endless:
         """One human line."""
         one = self.ids == 1
         never = "1 id never ends: a service or a thread" if one else f"{self.ids:,} ids never end: services or threads"
-        return f"{never}, no run; their {self.entries:,} entries are of no session, nor are {len(self.keys):,} log keys"
+        keys = "is 1 log key" if len(self.keys) == 1 else f"are {len(self.keys):,} log keys"
+        return f"{never}, no run; {'its' if one else 'their'} {self.entries:,} entries are of no session, nor {keys}"
 
 
 def take_out(parsed: Parsed, timeout: float | None) -> Endless:

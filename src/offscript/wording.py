@@ -79,7 +79,9 @@ def detail(words: Words, entry: Entry, before: int, reason: Reason, expected: Se
     )
     if reason is Reason.NEW_KEY:
         nearest = entry.nearest
-        known = f"; the nearest is `{short(words.model.templates.template(nearest).text)}`" if nearest else ""
+        known = ""
+        if nearest:
+            known = f"; the nearest is `{_beside(words.model.templates.template(nearest).text, entry.template)}`"
         return f"no known template matches this line{known}" + (f"; expected {choices}" if choices else "")
     if reason is Reason.INCOMPLETE_SESSION:
         return f"the session ended here; expected next: {choices}"
@@ -105,6 +107,17 @@ def _difference(template: str, one: Difference) -> str:
 def _quoted(name: str) -> str:
     """A template in quotes; what stands for a line without one is no template."""
     return name if name == NEVER_SEEN else f"`{short(name)}`"
+
+
+def _beside(template: str, other: str) -> str:
+    """A template, a long one cut so that the first place is seen where it differs from the other."""
+    pairs = zip(template, other, strict=False)
+    same = next((place for place, (one, its) in enumerate(pairs) if one != its), min(len(template), len(other)))
+    rest = TEMPLATE_SHOWN - TEMPLATE_HEAD
+    if len(template) <= TEMPLATE_SHOWN or not TEMPLATE_HEAD <= same < len(template) - rest:
+        return short(template)
+    start = max(template.rfind(" ", 0, same) + 1, TEMPLATE_HEAD, same - rest // 2)
+    return f"{template[:TEMPLATE_HEAD]} … {template[start : start + rest]} …"
 
 
 def short(template: str) -> str:
