@@ -208,3 +208,17 @@ def test_a_session_joined_midway_is_not_judged_by_its_counts(
     found = list(detect(service_model, lines_of(service_log(60, seed=46)[30:]), detector=detector, complete=True))
     judged = {verdict.session for verdict in found if verdict.reason is Reason.UNUSUAL_SESSION}
     assert len(judged) == detector.counts["sessions"] - detector.counts["sessions joined midway"]
+
+
+def test_a_source_of_another_format_is_named(small: Config) -> None:
+    """Of a folder of logs, `fit` says which taught nothing because the header is not theirs."""
+    ours = lines_of(service_log(40, seed=53))
+    others = [
+        Line(f"{name}: event {n} was noted", f"{name}.log", n + 1, 30 * n) for name in ("a", "b") for n in range(30)
+    ]
+    told = [finding for finding in fit([*ours, *others], small).facts["findings"] if "warning" in finding]
+
+    assert told == [
+        "warning: hardly a line of a.log, b.log has this header: learn logs of another format apart",
+    ]
+    assert not [finding for finding in fit(ours, small).facts["findings"] if "warning" in finding]

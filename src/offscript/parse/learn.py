@@ -21,7 +21,7 @@ from offscript.errors import InputError
 from offscript.parse.cells import Cells, CellsByKey, CellStore
 from offscript.parse.discover import Discovery, discover_in_lines
 from offscript.parse.first_lines import FirstLines, first_lines
-from offscript.parse.header import Header, detect_header
+from offscript.parse.header import LEAST_SHARE, Header, detect_header
 from offscript.parse.match import Templates
 from offscript.parse.pieces import InPieces, pieces_of
 from offscript.parse.records import Records, entry_of
@@ -39,6 +39,7 @@ Progress = Callable[[str, float, float], None]
 """Called with the stage's name, how much is done and how much there is (0 when that is not known)."""
 
 REPORT_EVERY = 5000  # lines between two reports of progress: about ten a second
+FOREIGN_NAMED = 3  # sources of another format named in one sentence: a folder may hold hundreds
 
 
 SHAPES_SAMPLE = 2000  # lines that show how many words headers have; a wider one later is read line by line
@@ -146,7 +147,19 @@ class Parsed:
             one = "1 line without the header was read as a continuation of the record before it"
             many = f"{strays:,} lines without the header were read as continuations of the record before them"
             found.append(one if strays == 1 else many)
-        return found + [f"warning: {warning}" for warning in self.warnings]
+        return found + [f"warning: {warning}" for warning in (*self._of_another_header(), *self.warnings)]
+
+    def _of_another_header(self) -> Iterator[str]:
+        """Name the sources that taught nothing, because nearly none of their lines has the header."""
+        foreign = [
+            source
+            for source, state in self.records.sources.items()
+            if state.strays and state.records <= (1 - LEAST_SHARE) * (state.records + state.strays)
+        ]
+        if foreign:
+            named = ", ".join(foreign[:FOREIGN_NAMED])
+            more = f" and {len(foreign) - FOREIGN_NAMED:,} more" if len(foreign) > FOREIGN_NAMED else ""
+            yield f"hardly a line of {named}{more} has this header: learn logs of another format apart"
 
 
 def learn(
