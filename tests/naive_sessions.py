@@ -153,7 +153,7 @@ class Histories:
 
 
 def endless_of(
-    rows: Sequence[Row], timeout: float | None, fewest: int, longer: float, nearly: float, life: float
+    rows: Sequence[Row], timeout: float | None, fewest: int, longer: float, usual: float, nearly: float, life: float
 ) -> tuple[set[str], set[int]]:
     """The ids that never end, and the skeletons that only they have, by the words that say what these are."""
     counts = Counter((row.source, row.session) for row in rows if row.session is not None)
@@ -162,13 +162,19 @@ def endless_of(
         here = [row for row in rows if row.source == source]
         places = [place for place, row in enumerate(here) if row.session == name]
         idle = [_clock_at(here, other) - _clock_at(here, one) for one, other in pairwise(places)]
-        is_long = count > longer * float(np.quantile(list(counts.values()), nearly))
+        is_long = count > longer * float(np.quantile(list(counts.values()), usual))
         lives = places[-1] - places[0] > life * len(here) and (timeout is None or max(idle) <= timeout)
         if name is not None and is_long and lives and sum(one == source for one, _ in counts) >= fewest:
             never.add(name)
     named = Counter(row.skeleton for row in rows if row.session is not None)
-    theirs = Counter(row.skeleton for row in rows if row.session in never)
-    return never, {key for key, count in theirs.items() if count > nearly * named[key]}
+    while True:
+        theirs = Counter(row.skeleton for row in rows if row.session in never)
+        keys = {key for key, count in theirs.items() if count > nearly * named[key]}
+        all_of = {name: [row.skeleton for row in rows if row.session == name] for name in never}
+        kept = {name for name, met in all_of.items() if sum(key in keys for key in met) > nearly * len(met)}
+        if kept == never:
+            return never, keys
+        never = kept
 
 
 def _clock_at(rows: Sequence[Row], place: int) -> float:

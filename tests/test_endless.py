@@ -140,6 +140,29 @@ def test_a_thread_of_each_process_is_none() -> None:
     assert parsed.kept.sessions.count(-1) == 1200
 
 
+def test_several_threads_of_a_service_are_none() -> None:
+    """A service has a thread for the one and a thread for the other; both are found beside a hundred requests."""
+    texts = log_of(100)
+    second = [
+        text.replace("req-ffff", "req-eeee").replace("lifecycle", "heartbeat") for text in texts if "ffff" in text
+    ]
+    parsed = learn(lines_of(sorted(texts + second)), CONFIG)
+
+    assert take_out(parsed, 30.0).ids == 2
+
+
+def test_a_connection_kept_open_is_a_session() -> None:
+    """What goes on and on with the steps that runs have, too, is judged by their order, and teaches it."""
+    texts = [
+        text.replace("lifecycle started", "claim attempted").replace("lifecycle resumed", "claim granted")
+        for text in log_of(300)
+    ]
+    parsed = learn(lines_of(texts), CONFIG)
+
+    assert take_out(parsed, 1e9).ids == 0
+    assert -1 not in parsed.kept.sessions
+
+
 def test_the_one_run_of_a_file_is_a_run() -> None:
     """A file that one long run fills tells nothing of what never ends: it has no others beside it."""
     alone = [replace(line, source="long.log") for line in lines_of(log_of(300)) if "[req-ffff]" in line.text]
@@ -174,9 +197,10 @@ def test_endless_is_what_is_said_of_it(parsed: Parsed, rows: Sequence[Any], time
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("offscript.endless.FEWEST", 3)
         patch.setattr("offscript.endless.LONGER", 2.0)
+        patch.setattr("offscript.endless.USUAL", 0.6)
         patch.setattr("offscript.endless.NEARLY", 0.6)
         found = take_out(replace(parsed, kept=kept, key_of=[5, 6, 7]), timeout)
-    never, outside = endless_of(before, timeout, fewest=3, longer=2.0, nearly=0.6, life=LIFE)
+    never, outside = endless_of(before, timeout, fewest=3, longer=2.0, usual=0.6, nearly=0.6, life=LIFE)
 
     assert (found.ids, {key - 5 for key in found.keys}) == (len(never), outside)
     assert [row.session for row in kept] == [

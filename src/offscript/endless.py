@@ -24,11 +24,15 @@ ids, when session keys are looked for."""
 LONGER: Final = 10.0
 """How many times the entries of nearly every other id it must have: what is as long as others may be a slow run."""
 
-NEARLY: Final = 0.99
-"""The share of the ids that are nearly every other; and of a key's entries that make it a key of such ids alone."""
+USUAL: Final = 0.9
+"""The share of the ids of a source that are nearly every other: a server has some threads of its own, and a log of some
+hours ten times as many requests."""
 
-FEWEST: Final = 100
-"""Ids of a source below which none is told from the others: a hundredth of them is less than one."""
+NEARLY: Final = 0.99
+"""The share of a key's entries that make it one of such ids alone, and of an id's entries that must be of such keys."""
+
+FEWEST: Final = 20
+"""Ids of a source below which none is told from the others: a tenth of them is less than two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,9 @@ def take_out(parsed: Parsed, timeout: float | None) -> Endless:
     r"""Take the entries of endless ids, and all of keys that only these have, out of their sessions.
 
     Endless is an id that is seen through more than `LIFE` of a source without ever being idle for the time-out (seconds
-    of log time, lines without stamps), with `LONGER` times the entries of nearly every other. An id that is endless in
-    one source is so in all. Changes `parsed.kept`.
+    of log time, lines without stamps), with `LONGER` times the entries of nearly every other, and whose keys hardly any
+    other has: a connection that is kept open does what others do, and stays a session. An id that is endless in one
+    source is so in all. Changes `parsed.kept`.
 
     >>> from offscript.config import Config
     >>> from offscript.entries import Line
@@ -68,13 +73,27 @@ def take_out(parsed: Parsed, timeout: float | None) -> Endless:
     if not len(never):
         return Endless()
     keys = np.array(parsed.key_of, np.int64)[np.array(kept.skeletons, np.int64)]
-    of_endless = np.isin(sessions, never)
-    having = np.bincount(keys[sessions >= 0], minlength=int(keys.max()) + 1)
-    only = np.flatnonzero(np.bincount(keys[of_endless], minlength=len(having)) > NEARLY * having)
-    outside = of_endless | np.isin(keys, only)
+    never, only = _with_own_keys(sessions, keys, never)
+    outside = np.isin(sessions, never) | np.isin(keys, only)
     taken = int((outside & (sessions >= 0)).sum())
     np.frombuffer(kept.sessions, np.int64)[outside] = -1
     return Endless(len(never), taken, frozenset(only.tolist()))
+
+
+def _with_own_keys(
+    sessions: NDArray[np.int64], keys: NDArray[np.int64], never: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Those of the ids whose entries are nearly all of keys that nearly only these ids have, and these keys."""
+    having = np.bincount(keys[sessions >= 0], minlength=int(keys.max()) + 1)
+    while True:
+        of_them = np.isin(sessions, never)
+        only = np.flatnonzero(np.bincount(keys[of_them], minlength=len(having)) > NEARLY * having)
+        which = np.searchsorted(never, sessions[of_them])
+        own = np.bincount(which, np.isin(keys[of_them], only), len(never))
+        kept = never[own > NEARLY * np.bincount(which, minlength=len(never))]
+        if len(kept) == len(never):
+            return never, only
+        never = kept
 
 
 def _endless(kept: Kept, sessions: NDArray[np.int64], timeout: float | None) -> NDArray[np.int64]:
@@ -91,7 +110,7 @@ def _endless(kept: Kept, sessions: NDArray[np.int64], timeout: float | None) -> 
     ends = np.append(firsts[1:], len(named))
     owner, lives, counts = sources[named[firsts]], named[ends - 1] - named[firsts], ends - firsts
     among, entries = np.bincount(owner)[owner], np.bincount(sources)[owner]
-    found = (among >= FEWEST) & (lives > LIFE * entries) & (counts > LONGER * np.quantile(counts, NEARLY))
+    found = (among >= FEWEST) & (lives > LIFE * entries) & (counts > LONGER * np.quantile(counts, USUAL))
     if timeout is not None and found.any():
         clock = _clock(np.array(kept.times, np.float64)[order], sources)
         gaps = np.where(begins, 0.0, np.diff(clock[named], prepend=0.0))
