@@ -160,5 +160,14 @@ class Config(BaseModel):
         if not isinstance(given, dict):
             return given
         present = {name.upper(): text for name, text in os.environ.items()}
-        variables = {name: f"{PREFIX}{name}".upper() for name in cls.model_fields}
-        return {name: present[variable] for name, variable in variables.items() if variable in present} | given
+        found = {name: present.get(variable(name)) for name in cls.model_fields}
+        return {name: text for name, text in found.items() if text is not None} | given
+
+
+def variable(setting: str) -> str:
+    """Return the environment variable that gives a setting, in upper case.
+
+    >>> variable("history")
+    'OFFSCRIPT_HISTORY'
+    """
+    return f"{PREFIX}{setting}".upper()

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What a disk, a quota and a limit on files say when nothing more can be written."""
 
-_PREFIX = "OFFSCRIPT_"
-
 
 class Output(StrEnum):
     """How results are printed."""
@@ -170,7 +168,7 @@ def settings(path: Path | None, **given: Any) -> Config:
     """
     from pydantic import ValidationError  # noqa: PLC0415  (loaded by the verbs that are told settings)
 
-    from offscript.config import Config  # noqa: PLC0415
+    from offscript.config import Config, variable  # noqa: PLC0415
 
     stored = {} if path is None else _read_toml(path)
     chosen_here = {name: value for name, value in given.items() if value is not None}
@@ -187,7 +185,7 @@ def settings(path: Path | None, **given: Any) -> Config:
         remedy = f"known settings are {known}" if first["type"] == "extra_forbidden" else "see `offscript fit --help`"
         where = str(path) if name in from_file.keys() - chosen_here.keys() else None
         if name in _set_by_environment(known_here) - chosen_here.keys():
-            where = f"environment variable {_variable(name)}"
+            where = f"environment variable {variable(name)}"
         raise UsageError(f"setting {name!r}: {first['msg']}", where=where, remedy=remedy) from error
 
 
@@ -203,23 +201,23 @@ def _read_toml(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _variable(name: str) -> str:
-    return f"{_PREFIX}{name}".upper()
-
-
 def _set_by_environment(names: Iterable[str]) -> set[str]:
     """The settings that variables set; the settings class reads them in upper or lower case."""
+    from offscript.config import variable  # noqa: PLC0415  (as above)
+
     present = {name.upper() for name in os.environ}
-    return {name for name in names if _variable(name) in present}
+    return {name for name in names if variable(name) in present}
 
 
 def _check_environment(names: Iterable[str]) -> None:
     """Raise UsageError for a variable that looks like a setting's and is none; others may have theirs."""
     import difflib  # noqa: PLC0415  (loaded by the verbs that are told settings)
 
-    known = {_variable(name) for name in names}
+    from offscript.config import PREFIX, variable  # noqa: PLC0415
+
+    known = {variable(name) for name in names}
     for name in sorted(os.environ):
-        if not name.upper().startswith(_PREFIX) or name.upper() in known:
+        if not name.upper().startswith(PREFIX) or name.upper() in known:
             continue
         if near := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.9):
             raise UsageError("names no setting", where=f"environment variable {name}", remedy=f"write {near[0]}")

@@ -32,6 +32,8 @@ class Drawn:
     def in_place(self, found: Separation) -> Separation:
         """Return what was found in this stream for the one it was drawn from: each entry where it stood.
 
+        The runs are sorted by their first entries; `instance` still counts them as they were drawn.
+
         >>> from offscript.workflow.tasks import by_co_occurrence
         >>> names = [name for n in range(200) for name in (f"a{n}", f"a{n}", f"b{n}", f"b{n}", f"b{n}")]
         >>> drawn = in_drawn_order([1, 2, 3, 4, 5] * 200, names)
