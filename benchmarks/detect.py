@@ -3,7 +3,8 @@
     python -m benchmarks.detect [LINES]
 
 Machines are shared, so an absolute time means nothing; the ratios within a run do. Every contestant is a process of its
-own held to one core, and its time is that of the processor, unless all cores are said. Run by `make bench`.
+own held to one core, and its time is that of the processor, unless all cores are said. What others on the machine do
+only ever adds to it, so all take turns, three each, and of everybody the best counts. Run by `make bench`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MESSAGES: Final = 200_000  # that Drain3 gets: some seconds
 SESSIONS: Final = 4_855  # that the paper trains on
 SLOW: Final = 8.0  # training lines in a second: a log of hours, so that sessions are seen to end
 SMALL: Final = 1_000  # lines of a small file
-STARTS: Final = 3  # of each command; the best counts
+TURNS: Final = 3  # of everybody, one after another; the best counts
 
 
 class Judge(NamedTuple):
@@ -67,7 +68,7 @@ def training_log(path: Path) -> int:
 def start(*command: object) -> float:
     """The best wall time of a command, from start to end."""
     best = float("inf")
-    for _ in range(STARTS):
+    for _ in range(TURNS):
         begun = time.perf_counter()
         subprocess.run([sys.executable, *map(str, command)], check=True, capture_output=True)
         best = min(best, time.perf_counter() - begun)
@@ -92,8 +93,16 @@ def compare_fits(folder: Path) -> None:
 def compare_judges(folder: Path, log: Path) -> None:
     """Print the rates of everybody on one log."""
     child("benchmarks.contestants", "prepare", folder, MESSAGES, log)
-    floor, drain = (run(one, folder, [log]) for one in (FLOOR, DRAIN))
-    rows = {judge: judged(judge, folder, log) for judge in (RAW, BY_KEYS, NETWORKS, RAW_ALL, SCAN, COLUMNS, WINDOW)}
+    floors, drains = [], []
+    rows: dict[Judge, dict[str, Any]] = {}
+    for _ in range(TURNS):
+        floors.append(run(FLOOR, folder, [log]))
+        drains.append(run(DRAIN, folder, [log]))
+        for judge in (RAW, BY_KEYS, NETWORKS, RAW_ALL, SCAN, COLUMNS, WINDOW):
+            row = judged(judge, folder, log)
+            if judge not in rows or row["seconds"] < rows[judge]["seconds"]:
+                rows[judge] = row
+    floor, drain = (max(some, key=lambda one: one.rate()) for some in (floors, drains))
     print(f"\n{'':72} {'counted':>11} {'a second':>12} {'x Drain3':>9} {'verdicts':>9}")
     for title, found in ((FLOOR.title, floor), (DRAIN.title, drain)):
         print(_cells(title, sum(found.lines), found.rate(), drain, ""))
@@ -107,7 +116,8 @@ def compare_judges(folder: Path, log: Path) -> None:
         f"with an LSTM of every key {each[NETWORKS] / each[BY_KEYS]:.2f} x as long, {more:.0f} ns an entry more: "
         f"{stepped:,} vectors, {rows[NETWORKS]['above']:,} above 99.9%; no network decides, so none of these is told"
     )
-    print(f"raw text to verdicts is {each[WINDOW] / each[RAW]:,.0f} x the rate of one call a window")
+    by_keys, by_all = each[WINDOW] / each[BY_KEYS], each[WINDOW] / each[RAW]
+    print(f"raw text to verdicts is {by_all:,.0f} x the rate of one call a window, by keys only {by_keys:,.0f} x")
 
 
 def _cells(title: str, counted: int, rate: float, drain: Result, verdicts: str) -> str:
