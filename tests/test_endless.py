@@ -15,7 +15,8 @@ from tests.conftest import SMALL
 from tests.naive_sessions import endless_of
 
 from offscript import Config, Detector, Line, Model, ModelError, Reason, Verdict, detect, fit, load, read
-from offscript.endless import FEWEST, LIFE, take_out
+from offscript.endless import FEWEST, take_out
+from offscript.parse.candidates import A_PLACE
 from offscript.parse.learn import Kept, Parsed, learn
 
 SESSION = r"req-([0-9a-f]+)"
@@ -200,7 +201,7 @@ def test_endless_is_what_is_said_of_it(parsed: Parsed, rows: Sequence[Any], time
         patch.setattr("offscript.endless.USUAL", 0.6)
         patch.setattr("offscript.endless.NEARLY", 0.6)
         found = take_out(replace(parsed, kept=kept, key_of=[5, 6, 7]), timeout)
-    never, outside = endless_of(before, timeout, fewest=3, longer=2.0, usual=0.6, nearly=0.6, life=LIFE)
+    never, outside = endless_of(before, timeout, fewest=3, longer=2.0, usual=0.6, nearly=0.6, life=A_PLACE)
 
     assert (found.ids, {key - 5 for key in found.keys}) == (len(never), outside)
     assert [row.session for row in kept] == [

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.naive_tasks import owners_of
 
 from offscript.errors import InputError
-from offscript.workflow.identified import A_PLACE, in_drawn_order
+from offscript.parse.candidates import A_PLACE
+from offscript.workflow.identified import in_drawn_order
 from offscript.workflow.tasks import Separation, by_co_occurrence, by_probability, counted
 
 NAMES = st.lists(st.sampled_from([None, "a", "b", "c", "d", "e"]), max_size=40)

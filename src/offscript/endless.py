@@ -15,11 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from offscript.parse.candidates import A_PLACE
 from offscript.parse.learn import Kept, Parsed
-
-LIFE: Final = 0.5
-"""Share of a source's entries from the first to the last of an id beyond which it is no run: as for a whole family of
-ids, when session keys are looked for."""
 
 LONGER: Final = 10.0
 """How many times the entries of nearly every other id it must have: what is as long as others may be a slow run."""
@@ -54,8 +51,8 @@ class Endless:
 def take_out(parsed: Parsed, timeout: float | None) -> Endless:
     r"""Take the entries of endless ids, and all of keys that only these have, out of their sessions.
 
-    Endless is an id that is seen through more than `LIFE` of a source without ever being idle for the time-out (seconds
-    of log time, lines without stamps), with `LONGER` times the entries of nearly every other, and whose keys hardly any
+    Endless is an id that is seen through more than `A_PLACE` of a source, never idle for the time-out (seconds of
+    log time, lines without stamps), with `LONGER` times the entries of nearly every other, and whose keys hardly any
     other has: a connection that is kept open does what others do, and stays a session. An id that is endless in one
     source is so in all. Changes `parsed.kept`.
 
@@ -110,7 +107,7 @@ def _endless(kept: Kept, sessions: NDArray[np.int64], timeout: float | None) -> 
     ends = np.append(firsts[1:], len(named))
     owner, lives, counts = sources[named[firsts]], named[ends - 1] - named[firsts], ends - firsts
     among, entries = np.bincount(owner)[owner], np.bincount(sources)[owner]
-    found = (among >= FEWEST) & (lives > LIFE * entries) & (counts > LONGER * np.quantile(counts, USUAL))
+    found = (among >= FEWEST) & (lives > A_PLACE * entries) & (counts > LONGER * np.quantile(counts, USUAL))
     if timeout is not None and found.any():
         clock = _clock(np.array(kept.times, np.float64)[order], sources)
         gaps = np.where(begins, 0.0, np.diff(clock[named], prepend=0.0))

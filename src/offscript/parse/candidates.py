@@ -40,6 +40,9 @@ log. Busy servers rotate their logs in the midst of a hundred runs."""
 LITTLE = 0.07
 """Bits saved that are not worth a word: the next key is 1.05 times easier to guess."""
 
+A_PLACE = 0.5
+"""Share of a log from the first to the last line of an id beyond which it is a place (a service, a thread), no run."""
+
 MIN_IDS = 5
 """Fewer ids than this are no sample of runs."""
 
@@ -122,7 +125,7 @@ class Candidate:
             return f"only {self.lines_per_id:.1f} lines an id"
         if self.ids < MIN_IDS:
             return f"only {self.ids} ids"
-        if self.life > 0.5:
+        if self.life > A_PLACE:
             return f"an id is seen through {self.life:.0%} of the log: a place, not a run (or the log is too short)"
         if self.saved < MIN_SAVED and self.gain < self.order_gain:
             return "with the ids mixed up the next key is nearly as easy to guess"

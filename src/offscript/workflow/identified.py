@@ -11,15 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Final
 
 from offscript.errors import InputError
+from offscript.parse.candidates import A_PLACE
 from offscript.workflow.runs import Run
 from offscript.workflow.tasks import Separation
-
-A_PLACE: Final = 0.5
-"""An identifier seen through more than this share of the stream names a place, a service or a thread, and no run: the
-share at which the search for session keys says so too."""
 
 
 @dataclass(frozen=True, slots=True)
